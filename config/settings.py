@@ -1,0 +1,257 @@
+"""All settings of Offload, each read from the environment with a default that works on one machine.
+
+Without any variable set the project runs in its *embedded default*: SQLite, Valkey, media files and a generated secret
+key below `var/`, and the sandbox (mail catcher and practice network) on. As soon as DATABASE_URL, REDIS_URL or EMAIL_URL
+names a real service that default is left: the secret key must then be given, and the sandbox is off unless asked for.
+`manage.py check --deploy` tells what is missing; docs/running.md lists every variable.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, validate
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Env()
+positive = validate.Range(min=1)
+
+# --- Where things are kept, and whether this is the embedded default -------------------------------------------------
+
+VAR_DIR: Path = env.path("VAR_DIR", BASE_DIR / "var").resolve()
+EMBEDDED: bool = not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"))
+SANDBOX: bool = env.bool("SANDBOX", EMBEDDED)
+SANDBOX_URL: str = env.str("SANDBOX_URL", "http://127.0.0.1:8001").rstrip("/")
+SANDBOX_SMTP_PORT: int = env.int("SANDBOX_SMTP_PORT", 8025, validate=positive)
+DEBUG: bool = env.bool("DEBUG", False)
+
+try:
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"The folder {VAR_DIR} can't be made ({error.strerror}): set VAR_DIR to one that can.") from None
+
+
+def _secret_key() -> str:
+    """SECRET_KEY from the environment; in the embedded default one is made once and kept in var/, for its owner only."""
+    given = env.str("SECRET_KEY", "")
+    if given or not EMBEDDED:
+        return given
+    path = VAR_DIR / "secret_key"
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path} can't be written ({error.strerror}): set VAR_DIR or SECRET_KEY.") from None
+    return path.read_text()
+
+
+SECRET_KEY = _secret_key()
+# Salt of the keys that encrypt payloads and credentials; the keys themselves are derived from SECRET_KEY
+# (django-fernet-encrypted-fields). Changing it makes what is encrypted unreadable.
+SALT_KEY: str = env.str("SALT_KEY", "offload")
+
+# --- Web -------------------------------------------------------------------------------------------------------------
+
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+HTTPS: bool = env.bool("HTTPS", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", False) else None
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "csp",
+    # jobs stands before django_rq so that its rqworker command is the one that runs.
+    "jobs",
+    "jobs.kinds.email",
+    "jobs.kinds.media",
+    "jobs.kinds.social",
+    "django_rq",
+    *(["jobs.sandbox"] if SANDBOX else []),
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+# A form may lead to another site only where a person connects an account there (OAuth); browsers apply form-action
+# to the redirects that follow a submit. https://www.w3.org/TR/CSP3/#directive-form-action
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'", "https:", *([SANDBOX_URL] if SANDBOX else [])],
+    }
+}
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "jobs.context.site",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE: str = env.str("TIME_ZONE", "UTC")
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    # Private files: no URL leads here; a view hands them to their owner.
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(VAR_DIR / "media")}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Data ------------------------------------------------------------------------------------------------------------
+
+
+def _database(variable: str, default: Path) -> dict[str, Any]:
+    """A Django database from a URL. SQLite gets what lets several processes write: WAL and IMMEDIATE transactions."""
+    config: dict[str, Any] = dict(env.dj_db_url(variable, f"sqlite:///{quote(str(default))}"))
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["OPTIONS"] = {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        }
+    elif config["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(f"{variable} must name a SQLite or PostgreSQL database.")
+    return config
+
+
+DATABASES = {"default": _database("DATABASE_URL", VAR_DIR / "offload.sqlite3")}
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", 60)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if SANDBOX:
+    # The stand-ins for the outside world keep their own data, as the outside world would.
+    DATABASES["sandbox"] = _database("SANDBOX_DATABASE_URL", VAR_DIR / "sandbox.sqlite3")
+    DATABASE_ROUTERS = ["jobs.sandbox.router.SandboxRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Rate limits of sign-in and mail resend live in the cache. In the database they work for every web process, and
+# while Redis is away.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+
+# --- Queue -----------------------------------------------------------------------------------------------------------
+
+REDIS_SOCKET: Path = VAR_DIR / "valkey.sock"
+REDIS_URL: str = env.str("REDIS_URL", f"unix://{quote(str(REDIS_SOCKET))}")
+if urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
+    raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
+# One queue for each role of worker (jobs.kind.Role). django-rq reads this for its own pages; jobs.dispatch and
+# jobs.worker open connections of their own.
+RQ_QUEUES = {
+    role: {"URL": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}socket_connect_timeout=1&socket_timeout=2", "DB": None}
+    for role in ("network", "media")
+}
+RQ = {"COMMIT_MODE": "auto"}
+
+# Seconds a worker may keep silent before its running jobs are taken from it, on the database's clock.
+JOB_LEASE_SECONDS: float = env.float("JOB_LEASE_SECONDS", 10, validate=validate.Range(min=1))
+# Seconds between two looks of the sweep.
+JOB_SWEEP_SECONDS: float = env.float("JOB_SWEEP_SECONDS", 1, validate=validate.Range(min=0.1))
+# Seconds without a sign of life after which a page says that no worker is running.
+JOB_WORKER_SILENT_SECONDS: float = env.float("JOB_WORKER_SILENT_SECONDS", 15, validate=positive)
+# Jobs at once in one worker process: threads for the network role, child processes for the media role.
+NETWORK_CONCURRENCY: int = env.int("NETWORK_CONCURRENCY", 32, validate=positive)
+MEDIA_CONCURRENCY: int = env.int("MEDIA_CONCURRENCY", os.cpu_count() or 1, validate=positive)
+
+# --- Accounts and e-mail ---------------------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_REDIRECT_URL = "jobs:list"
+LOGIN_URL = "account_login"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_ADAPTER = "jobs.kinds.email.adapter.AccountAdapter"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+
+# Every mail that Django sends becomes a job; the job's worker speaks SMTP with the server of EMAIL_URL.
+EMAIL_BACKEND = "jobs.kinds.email.backend.JobEmailBackend"
+_email = env.dj_email_url("EMAIL_URL", f"smtp://127.0.0.1:{SANDBOX_SMTP_PORT}")
+if not _email["EMAIL_HOST"]:
+    raise ImproperlyConfigured("EMAIL_URL must look like smtp://user:password@host:port.")
+EMAIL_HOST: str = _email["EMAIL_HOST"]
+EMAIL_PORT: int = _email["EMAIL_PORT"] or 25
+EMAIL_HOST_USER: str = _email["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD: str = _email["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_SSL: bool = _email["EMAIL_USE_SSL"]
+EMAIL_USE_TLS: bool = _email["EMAIL_USE_TLS"]
+EMAIL_TIMEOUT: int = env.int("EMAIL_TIMEOUT", 20, validate=positive)
+DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Offload <offload@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# --- Media -----------------------------------------------------------------------------------------------------------
+
+MEDIA_MAX_BYTES: int = env.int("MEDIA_MAX_BYTES", 200 * 1024 * 1024, validate=positive)
+MEDIA_MAX_PIXELS: int = env.int("MEDIA_MAX_PIXELS", 40_000_000, validate=positive)
+MEDIA_MAX_SECONDS: int = env.int("MEDIA_MAX_SECONDS", 600, validate=positive)
+# Bytes of memory that one media job may use.
+MEDIA_MAX_MEMORY: int = env.int("MEDIA_MAX_MEMORY", 2 * 1024**3, validate=positive)
+
+# --- Logging ---------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+}

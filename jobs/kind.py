@@ -1,0 +1,190 @@
+"""What a kind of job is, what its code is handed, and the registry of the kinds that are installed.
+
+The core knows kinds only through this module. A kind's own code imports from `jobs.contract`, which shows it this
+module and the few verbs of the core that it may call.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from random import uniform
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+
+Owner = AbstractBaseUser | AnonymousUser
+
+
+class Role(StrEnum):
+    """Which workers run a kind. The value is the name of the RQ queue as well."""
+
+    NETWORK = "network"
+    """Kinds that wait for others: many threads in one process."""
+    MEDIA = "media"
+    """Kinds that compute: one child process for each job, which can be killed."""
+
+
+class JobError(Exception):
+    """A try at a job did not work out, and the reason is known.
+
+    code: a stable word for programs (`mailbox_unknown`). text: one sentence for the job's owner that says what happened
+    and, where there is something, what to do next; it never holds a secret.
+    """
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class Failed(JobError):
+    """The job can't succeed by being run again as it is.
+
+    can_retry: whether its owner may ask for another try (after changing something outside the job, say).
+    """
+
+    def __init__(self, code: str, text: str, *, can_retry: bool = True) -> None:
+        super().__init__(code, text)
+        self.can_retry = can_retry
+
+
+class TryAgain(JobError):
+    """The try failed for a reason that may pass (a server is away, a rate limit).
+
+    not_before: the earliest moment at which another try makes sense, when the other side named one (`Retry-After`).
+    """
+
+    def __init__(self, code: str, text: str, *, not_before: datetime | None = None) -> None:
+        super().__init__(code, text)
+        self.not_before = not_before
+
+
+class ClaimLost(BaseException):
+    """This attempt was given up (its lease or its time ran out) and may write nothing more.
+
+    Derived from BaseException so that a kind's `except Exception` does not swallow it.
+    """
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One job as a form asks for it.
+
+    payload: JSON data that `Kind.run` will read; encrypted at rest, shown to nobody.
+    title: what the owner reads in lists and headings; no secrets.
+    resource: the name of the shared object that the job changes (`account:17`), or "" for none.
+    """
+
+    payload: dict[str, Any]
+    title: str
+    resource: str = ""
+
+
+class KindForm(forms.Form):
+    """Base of the form through which a person (or a program, with JSON) asks for jobs of one kind.
+
+    owner: who asks; forms use it to offer and check only what belongs to them.
+    """
+
+    def __init__(self, *args: Any, owner: Owner, **kwargs: Any) -> None:
+        self.owner = owner
+        super().__init__(*args, **kwargs)
+
+    def submissions(self) -> list[Submission]:
+        """The jobs that a valid form asks for, one or more. Files are kept here, before the rows exist."""
+        raise NotImplementedError
+
+    def discard(self) -> None:
+        """Remove what `submissions` kept: the jobs were not accepted after all (or were accepted earlier already)."""
+
+
+class Run(Protocol):
+    """One attempt, as the code of a kind sees it. Every write is refused with ClaimLost once the attempt is given up."""
+
+    job_id: UUID
+    """Identifies the job; the same over all attempts, so it is the source of every idempotency key."""
+    owner_id: int | None
+    """Primary key of the owner, None for a visitor's job."""
+    attempt: int
+    """Number of this attempt, from 1. It is the fencing token of everything written during the attempt."""
+    payload: dict[str, Any]
+    """What the form asked for."""
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What this and earlier attempts kept (see `keep`)."""
+
+    def keep(self, **values: Any) -> None:
+        """Store JSON values on the job at once, over all attempts.
+
+        Call it before an outside effect (`run.keep(sending=True)`) and after it (`run.keep(status_id=…)`), so that the
+        next attempt knows what may have happened already.
+        """
+
+    def progress(self, percent: float, text: str = "") -> None:
+        """Tell how far the work is: 0 to 100, and what is being done in words. Cheap: written twice a second at most."""
+
+
+class Kind:
+    """A sort of job: how it is asked for, where and how often it runs, and what it does.
+
+    Subclass it, fill the attributes, write `run`, and hand an instance to `register` in the app's `ready`.
+    """
+
+    name: ClassVar[str]
+    """One word, the app's label, part of its URLs. Never change it: rows carry it."""
+    label: ClassVar[str]
+    """What people call it: "E-mail", "Media file"."""
+    invitation: ClassVar[str] = ""
+    """One sentence on the start page and above the form."""
+    role: ClassVar[Role] = Role.NETWORK
+    form: ClassVar[type[KindForm] | None] = None
+    """None: nobody submits this kind by hand, only the project's own code does."""
+    max_attempts: ClassVar[int] = 5
+    time_limit: ClassVar[timedelta] = timedelta(minutes=2)
+    """How long one attempt may run."""
+    backoff: ClassVar[timedelta] = timedelta(seconds=5)
+    """The first pause between two attempts; it doubles from attempt to attempt."""
+    backoff_max: ClassVar[timedelta] = timedelta(minutes=15)
+    urls: ClassVar[str | None] = None
+    """Dotted path of a URLconf of the kind's own pages, served below /<name>/."""
+    summary_template: ClassVar[str] = "jobs/_result.html"
+    """Partial that shows a succeeded job's `result` inside its card."""
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """Do the work. Returns the result as JSON data; raises Failed or TryAgain. Anything else raised is a bug."""
+        raise NotImplementedError
+
+    def pause(self, attempt: int) -> timedelta:
+        """How long to wait after failed attempt `attempt` (from 1): exponential backoff with full jitter.
+
+        https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+        """
+        ceiling = min(self.backoff * 2 ** min(attempt - 1, 30), self.backoff_max)
+        return timedelta(seconds=uniform(0, ceiling.total_seconds()))  # noqa: S311 (jitter is no secret)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Make a kind known; called once from its app's `ready`. Raises ValueError if the name is taken."""
+    if kind.name in _kinds and type(_kinds[kind.name]) is not type(kind):
+        raise ValueError(f"Two kinds are named {kind.name!r}.")
+    _kinds[kind.name] = kind
+
+
+def get(name: str) -> Kind | None:
+    """The installed kind of that name, or None."""
+    return _kinds.get(name)
+
+
+def installed() -> Iterator[Kind]:
+    """All kinds, in the order of INSTALLED_APPS."""
+    return iter(tuple(_kinds.values()))

@@ -1,0 +1,271 @@
+"""The rows: Job (the truth about one accepted piece of work), its attempts, and what coordinates the workers.
+
+Only `jobs.lifecycle` writes a job's status. What must never be true is forbidden by the database itself, see
+`Job.Meta.constraints`.
+"""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.urls import reverse
+from encrypted_fields.fields import EncryptedTextField
+
+from jobs import kind as kinds
+
+
+class Status(models.TextChoices):
+    """Where a job stands. docs/lifecycle.md draws the transitions."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+UNFINISHED = (Status.PENDING, Status.RUNNING)
+
+
+class Submit(models.Model):
+    """One accepted submit of a form: the jobs it made belong together, and it can be repeated without harm.
+
+    `idempotency_key` is the client's (draft-ietf-httpapi-idempotency-key-header), `fingerprint` a hash of the body that
+    came with it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=50)
+    idempotency_key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "idempotency_key"], name="submit_key_once_for_each_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    def get_absolute_url(self) -> str:
+        """The page that shows the jobs of this submit together."""
+        return reverse("jobs:submit", args=[self.id])
+
+
+class Resource(models.Model):
+    """A shared object's place in the order of acceptance; its row is the lock under which jobs queue up for it."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    last_position = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    """The sets of jobs that the rest of the core talks about."""
+
+    def runnable(self) -> "JobQuerySet":
+        """May start now: pending, due on the database's clock, and first on their resource."""
+        return self.filter(status=Status.PENDING, has_turn=True, run_at__lte=Now())
+
+    def unfinished(self) -> "JobQuerySet":
+        """Pending or running."""
+        return self.filter(status__in=UNFINISHED)
+
+
+class Job(models.Model):
+    """One accepted piece of work.
+
+    owner / visitor: whose it is: a user, or (before there is one) the visitor token of a session.
+    kind, role: which kind's code runs it, and on which workers; copied from the kind at submit, without `choices`, so
+        that a new kind needs no migration.
+    payload: what `Kind.run` reads; encrypted at rest. title: what the owner reads.
+    resource, position: the shared object and the job's place in its order of acceptance (None without a resource).
+    has_turn: no earlier job on the resource is unfinished. Always true without a resource.
+    run_at: not before this moment, by the database's clock; the only clock for schedules and retries.
+    attempt: number of the newest attempt, 0 before the first: the fencing token. max_attempts: the last one allowed.
+    lease_until, deadline, worker: while running: when the worker counts as lost, when the time limit is over, who it is.
+    kept: what attempts stored for the next (Run.keep). progress_percent, progress_text: from Run.progress.
+    result: JSON from Kind.run. error_code, error_text: for the owner; traceback: for staff.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="jobs")
+    visitor = models.CharField(max_length=32, blank=True, default="")
+    submit = models.ForeignKey(Submit, models.SET_NULL, null=True, blank=True, related_name="jobs")
+
+    kind = models.CharField(max_length=50)
+    role = models.CharField(max_length=20)
+    payload_text = EncryptedTextField(editable=False)
+    title = models.CharField(max_length=200)
+    resource = models.CharField(max_length=200, blank=True, default="")
+    position = models.BigIntegerField(null=True, blank=True)
+    has_turn = models.BooleanField(default=True)
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    run_at = models.DateTimeField(db_default=Now())
+    attempt = models.PositiveIntegerField(default=0)
+    max_attempts = models.PositiveIntegerField(default=1)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    deadline = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=100, blank=True, default="")
+
+    kept = models.JSONField(default=dict, blank=True)
+    progress_percent = models.PositiveSmallIntegerField(default=0)
+    progress_text = models.CharField(max_length=200, blank=True, default="")
+    result = models.JSONField(null=True, blank=True)
+    error_code = models.CharField(max_length=50, blank=True, default="")
+    error_text = models.TextField(blank=True, default="")
+    can_retry = models.BooleanField(default=False)
+    traceback = models.TextField(blank=True, default="")
+
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["resource"], condition=Q(has_turn=True) & ~Q(resource=""), name="job_one_turn_on_a_resource"
+            ),
+            models.UniqueConstraint(fields=["resource", "position"], name="job_position_on_a_resource"),
+            models.CheckConstraint(
+                condition=~Q(status=Status.RUNNING) | Q(has_turn=True), name="job_running_has_the_turn"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.RUNNING, lease_until__isnull=False, deadline__isnull=False)
+                | (~Q(status=Status.RUNNING) & Q(lease_until__isnull=True, deadline__isnull=True)),
+                name="job_lease_while_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=UNFINISHED, finished_at__isnull=True)
+                | (~Q(status__in=UNFINISHED) & Q(finished_at__isnull=False)),
+                name="job_finished_has_a_time",
+            ),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="job_status_is_known"),
+            models.CheckConstraint(
+                condition=Q(resource="", position__isnull=True) | (~Q(resource="") & Q(position__isnull=False)),
+                name="job_position_with_a_resource",
+            ),
+            models.CheckConstraint(condition=Q(progress_percent__lte=100), name="job_percent_is_a_percentage"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["role", "run_at"], condition=Q(status=Status.PENDING, has_turn=True), name="job_runnable"
+            ),
+            models.Index(fields=["lease_until"], condition=Q(status=Status.RUNNING), name="job_leases"),
+            models.Index(fields=["resource", "position"], condition=Q(status__in=UNFINISHED), name="job_line"),
+            models.Index(fields=["owner", "-created_at"], name="job_list"),
+            models.Index(fields=["visitor"], condition=~Q(visitor=""), name="job_visitor"),
+            models.Index(fields=["kind", "status"], name="job_counts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+    def get_absolute_url(self) -> str:
+        """The job's page."""
+        return reverse("jobs:detail", args=[self.id])
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the form asked for. Raises ValueError if the row can't be decrypted (the secret key was changed)."""
+        payload = json.loads(self.payload_text)
+        if not isinstance(payload, dict):
+            raise ValueError("The payload is no object.")
+        return payload
+
+    @payload.setter
+    def payload(self, value: dict[str, Any]) -> None:
+        self.payload_text = json.dumps(value)
+
+    @property
+    def the_kind(self) -> kinds.Kind | None:
+        """The installed kind, None if its app is gone."""
+        return kinds.get(self.kind)
+
+    @property
+    def kind_label(self) -> str:
+        """What people call the kind."""
+        return self.the_kind.label if self.the_kind else self.kind
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the outcome is there."""
+        return self.status not in UNFINISHED
+
+
+class Attempt(models.Model):
+    """One try at running a job, kept so that its history can be read after the fact.
+
+    outcome: "" while it runs; then succeeded, failed (for good), retried (failed, another follows), lost (its worker
+    vanished), handed back (its worker was shut down) or cancelled.
+    """
+
+    class Outcome(models.TextChoices):
+        """How a try ended."""
+
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        RETRIED = "retried"
+        LOST = "lost"
+        HANDED_BACK = "handed_back"
+        CANCELLED = "cancelled"
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="attempts")
+    number = models.PositiveIntegerField()
+    worker = models.CharField(max_length=100)
+    started_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, blank=True, default="")
+    error_code = models.CharField(max_length=50, blank=True, default="")
+    error_text = models.TextField(blank=True, default="")
+    traceback = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="attempt_number_once")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}"
+
+
+class Worker(models.Model):
+    """A worker process's last sign of life, on the database's clock. Pages and the monitor read it.
+
+    dropped: messages found in Redis that named no job of ours and were thrown away.
+    """
+
+    name = models.CharField(max_length=100, primary_key=True)
+    role = models.CharField(max_length=20)
+    concurrency = models.PositiveIntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    dropped = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["role", "seen_at"], name="worker_seen")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Leader(models.Model):
+    """Which worker holds a task that only one may do at a time (the sweep), and until when."""
+
+    task = models.CharField(max_length=20, primary_key=True)
+    worker = models.CharField(max_length=100, blank=True, default="")
+    until = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.task

@@ -1,0 +1,122 @@
+"""Fixtures that every part of the suite may use; real services, started once or for one test."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis as redis_client
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connections
+
+from jobs.sandbox.services import valkey_command
+from tests.environment import DATABASE, VAR
+from tests.processes import Process, manage, wait_until
+
+StartWorker = Callable[..., Process]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Test databases are files (or PostgreSQL), so that worker processes can open them too."""
+    if DATABASE == "sqlite":
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(VAR / "test.sqlite3")
+    settings.DATABASES["sandbox"].setdefault("TEST", {})["NAME"] = str(VAR / "test-sandbox.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def child_env(django_db_setup: None) -> dict[str, str]:
+    """What a child process needs in order to work on the test databases."""
+    default = connections["default"].settings_dict
+    if DATABASE == "sqlite":
+        url = f"sqlite:///{default['NAME']}"
+    else:
+        from urllib.parse import urlsplit, urlunsplit
+        import os
+
+        url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{default['NAME']}"))
+    return {"DATABASE_URL": url, "SANDBOX_DATABASE_URL": f"sqlite:///{connections['sandbox'].settings_dict['NAME']}"}
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Process]:
+    """A Valkey server for the whole run, on the socket of the settings."""
+    process = Process(valkey_command(VAR, settings.REDIS_SOCKET), name="valkey")
+    client = redis_client.Redis.from_url(settings.REDIS_URL)
+
+    def answers() -> bool:
+        try:
+            return bool(client.ping())
+        except redis_client.ConnectionError:
+            return False
+
+    wait_until(answers, what="Valkey answers")
+    yield process
+    client.close()
+    process.stop()
+
+
+@pytest.fixture
+def redis(valkey: Process) -> Iterator[redis_client.Redis]:
+    """A client of an empty Valkey."""
+    client = redis_client.Redis.from_url(settings.REDIS_URL)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def start_worker(redis: Any, transactional_db: None, child_env: dict[str, str]) -> Iterator[StartWorker]:
+    """Start `manage.py rqworker ARGS` as a process; all of them are stopped at the end of the test."""
+    started: list[Process] = []
+
+    def start(*args: str, env: dict[str, str] | None = None) -> Process:
+        from jobs.models import Worker
+
+        before = Worker.objects.count()
+        process = Process(manage("rqworker", *args), {**child_env, **(env or {})}, name="worker")
+        started.append(process)
+        wait_until(
+            lambda: Worker.objects.count() > before or not process.alive(), what="the worker registers", seconds=30
+        )
+        assert process.alive(), process.log
+        return process
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def user(db: None) -> User:
+    return User.objects.create_user("ann", "ann@example.org", "a-long-password")
+
+
+@pytest.fixture
+def other_user(db: None) -> User:
+    return User.objects.create_user("bob", "bob@example.org", "a-long-password")
+
+
+@pytest.fixture(scope="session")
+def sandbox(child_env: dict[str, str]) -> Iterator[str]:
+    """The practice network and the mail catcher as processes. Yields the network's address.
+
+    Tests that read the sandbox's rows say `@pytest.mark.django_db(transaction=True, databases=["default", "sandbox"])`.
+    """
+    import requests
+
+    processes = [
+        Process(manage("practice_network"), child_env, name="practice_network"),
+        Process(manage("mailcatcher"), child_env, name="mailcatcher"),
+    ]
+
+    def up() -> bool:
+        try:
+            return requests.get(f"{settings.SANDBOX_URL}/api/v2/instance", timeout=2).ok
+        except requests.ConnectionError:
+            return False
+
+    wait_until(up, seconds=30, what="the practice network answers")
+    yield settings.SANDBOX_URL
+    for process in processes:
+        process.stop()

