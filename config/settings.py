@@ -78,6 +78,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    # Its templates stand behind those of templates/django/forms, which the renderer below finds first.
+    "django.forms",
     "allauth",
     "allauth.account",
     "csp",
@@ -88,7 +90,10 @@ INSTALLED_APPS = [
     "jobs.kinds.social",
     "django_rq",
     *(["jobs.sandbox"] if SANDBOX else []),
+    # Further apps that bring kinds of their own.
+    *env.list("EXTRA_APPS", []),
 ]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -151,6 +151,8 @@ class Kind:
     backoff_max: ClassVar[timedelta] = timedelta(minutes=15)
     urls: ClassVar[str | None] = None
     """Dotted path of a URLconf of the kind's own pages, served below /<name>/."""
+    nav: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Links to the kind's own pages in the site's navigation: (label, URL name)."""
     summary_template: ClassVar[str] = "jobs/_result.html"
     """Partial that shows a succeeded job's `result` inside its card."""
 

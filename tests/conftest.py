@@ -16,6 +16,13 @@ from tests.processes import Process, manage, wait_until
 StartWorker = Callable[..., Process]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> None:
+    """Pages name style sheet and scripts as they are, without the manifest that `collectstatic` makes."""
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns if it is missing
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     """Test databases are files (or PostgreSQL), so that worker processes can open them too."""

@@ -37,6 +37,7 @@ os.environ.update(
     SANDBOX_SMTP_PORT=str(free_port()),
     JOB_LEASE_SECONDS="3",
     JOB_SWEEP_SECONDS="0.3",
+    EXTRA_APPS="tests.kind_app",
     LOG_LEVEL="INFO",
 )
 for name in ("REDIS_URL", "EMAIL_URL", "DEBUG", "HTTPS"):

@@ -1,0 +1,17 @@
+"""The app of the kinds that only the suite uses."""
+
+from django.apps import AppConfig
+
+
+class TestKindConfig(AppConfig):
+    """Registers both kinds."""
+
+    name = "tests.kind_app"
+    label = "testkind"
+
+    def ready(self) -> None:
+        from jobs.contract import register
+        from tests.kind_app.kind import Crunch, Echo
+
+        register(Echo())
+        register(Crunch())

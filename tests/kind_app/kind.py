@@ -1,0 +1,83 @@
+"""Two kinds that do what their payload says: one for each role of worker."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from jobs.contract import Failed, Kind, Role, Run, TryAgain
+from tests.kind_app.forms import EchoForm
+
+
+def note(run: Run, word: str) -> None:
+    """Append `word job attempt` to the payload's log: a trace outside the database that no rollback takes back."""
+    if path := run.payload.get("log"):
+        with Path(path).open("a") as log:
+            log.write(f"{word} {run.job_id} {run.attempt}\n")
+
+
+def wait(seconds: float) -> None:
+    """Spend time as a kind that waits for others does."""
+    time.sleep(seconds)
+
+
+def compute(seconds: float) -> None:
+    """Spend time as a kind that computes does."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(1000))
+
+
+def hang() -> None:
+    """Work on for ever, whatever is raised."""
+    while True:
+        try:
+            time.sleep(0.05)
+        except Exception:  # noqa: BLE001, S112 (this is the fault under test)
+            continue
+
+
+class Echo(Kind):
+    """Gives its text back, waiting. payload: text, seconds, steps, outcome, log (see EchoForm); all but text optional."""
+
+    name = "echo"
+    label = "Echo"
+    invitation = "Send a text and get it back."
+    role = Role.NETWORK
+    form = EchoForm
+    max_attempts = 3
+    time_limit = timedelta(seconds=5)
+    backoff = timedelta(seconds=0.2)
+    spend: Callable[[float], None] = staticmethod(wait)
+
+    def run(self, run: Run) -> dict[str, Any]:
+        note(run, "start")
+        seconds, steps = run.payload.get("seconds", 0), run.payload.get("steps", 1)
+        for step in range(1, steps + 1):
+            self.spend(seconds / steps)
+            run.progress(100 * step / steps, f"Step {step} of {steps}")
+        match run.payload.get("outcome", "succeed"):
+            case "fail":
+                raise Failed("told_to_fail", "The job was told to fail.")
+            case "try_again":
+                raise TryAgain("told_to_wait", "The other side is away.")
+            case "crash":
+                raise RuntimeError("the job was told to crash")
+            case "exit":
+                os._exit(1)
+            case "hang":
+                hang()
+        note(run, "end")
+        return {"text": run.payload["text"]}
+
+
+class Crunch(Echo):
+    """The same, computing."""
+
+    name = "crunch"
+    label = "Crunch"
+    invitation = "Let a processor work on a text."
+    role = Role.MEDIA
+    spend = staticmethod(compute)
