@@ -1,0 +1,77 @@
+# Offload's commands; `make help` lists them. Needs Python 3.11 or newer and nothing else: the rest goes into .venv.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command "make lock"
+SOURCES := config jobs tests manage.py
+# Checks load the settings too; they must not touch the data of `make run`.
+CHECKS := VAR_DIR=$(CURDIR)/$(VENV)/var $(PYTHON)
+# A .venv that is missing, half made, or whose Python is gone is made anew.
+NEW_VENV := $(if $(shell $(PYTHON) -c "import pip; print('whole')" 2>/dev/null),,venv)
+
+.PHONY: help run worker demo test lint lock install clean venv
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+
+run: $(VENV)/base.installed ## start everything, with the sandbox, at http://127.0.0.1:8000 (HOST, PORT); Ctrl-C stops it
+	@SANDBOX=1 exec $(PYTHON) manage.py run
+
+worker: $(VENV)/base.installed ## start one more worker beside `make run` (ROLE=network or ROLE=media: for that role only)
+	@SANDBOX=1 exec $(PYTHON) manage.py rqworker $(if $(ROLE),--role $(ROLE))
+
+demo: $(VENV)/base.installed ## start everything in a throw-away folder, do what a user would, print the outcomes, stop
+	@SANDBOX=1 exec $(PYTHON) manage.py demo
+
+test: lint ## lint, then every test on SQLite, then those that touch the database on PostgreSQL
+	@if command -v node >/dev/null; then node --test tests/js/; else \
+		echo "Node is not here: tests/js is left out (the browser tests cover the same scripts)."; fi
+	$(PYTHON) -m pytest
+	OFFLOAD_TEST_DATABASE=postgresql $(PYTHON) -m pytest -m "not browser"
+
+lint: $(VENV)/dev.installed ## the checks that run nothing: ruff, mypy, migrations, Django's own
+	$(VENV)/bin/ruff check $(SOURCES)
+	$(VENV)/bin/ruff format --check $(SOURCES)
+	$(CHECKS) -m mypy $(SOURCES)
+	$(CHECKS) manage.py makemigrations --check --dry-run
+	$(CHECKS) manage.py check
+
+lock: $(VENV)/dev.installed ## write requirements/*.txt anew from requirements/*.in; pins that still fit stay
+	cd requirements && ../$(LOCK) base.in -o base.txt && ../$(LOCK) dev.in -o dev.txt
+
+install: $(VENV)/dev.installed ## make .venv and install what running and testing need
+
+clean: ## remove .venv, caches and node_modules; var/ (your data) stays
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find config jobs tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/base.installed: requirements/base.txt $(NEW_VENV)
+	@echo "Installing what Offload needs into $(VENV) (a minute or two, only after a change) …"
+	@$(PIP) -r requirements/base.txt
+	@touch $@
+
+# Everything of base.txt is in dev.txt too, at the same versions.
+$(VENV)/dev.installed: requirements/dev.txt $(NEW_VENV)
+	@echo "Installing what Offload and its tests need into $(VENV) (a minute or two, only after a change) …"
+	@$(PIP) -r requirements/dev.txt
+	@touch $@ $(VENV)/base.installed
+
+venv:
+	@for python in python3.13 python3.12 python3.11 python3 python; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+		found=$$python; \
+		"$$python" -c 'import ensurepip, venv' 2>/dev/null || continue; \
+		echo "Making $(VENV) with $$("$$python" --version) …"; \
+		exec "$$python" -m venv --clear $(VENV); \
+	done; \
+	if [ "$$found" ]; then \
+		echo "$$($$found --version) lacks its venv module: install it (Debian, Ubuntu: apt install python3-venv), then run make again." >&2; \
+	else \
+		echo "Offload needs Python 3.11 or newer, and none is on the PATH: install one, then run make again." >&2; \
+	fi; \
+	exit 1
