@@ -1,8 +1,9 @@
 """All settings of Offload, each read from the environment with a default that works on one machine.
 
 Without any variable set the project runs in its *embedded default*: SQLite, Valkey, media files and a generated secret
-key below `var/`, and the sandbox (mail catcher and practice network) on. As soon as DATABASE_URL, REDIS_URL or EMAIL_URL
-names a real service that default is left: the secret key must then be given, and the sandbox is off unless asked for.
+key below `var/`, and the sandbox (mail catcher and practice network) on. As soon as DATABASE_URL, REDIS_URL or
+EMAIL_URL names a real service that default is left: the secret key must then be given, and the sandbox is off unless
+asked for.
 `manage.py check --deploy` tells what is missing; docs/running.md lists every variable.
 """
 
@@ -32,7 +33,9 @@ DEBUG: bool = env.bool("DEBUG", False)
 try:
     VAR_DIR.mkdir(parents=True, exist_ok=True)
 except OSError as error:
-    raise ImproperlyConfigured(f"The folder {VAR_DIR} can't be made ({error.strerror}): set VAR_DIR to one that can.") from None
+    raise ImproperlyConfigured(
+        f"VAR_DIR: the folder {VAR_DIR} can't be made ({error.strerror})."
+    ) from None
 
 
 def _secret_key() -> str:
@@ -58,6 +61,9 @@ SALT_KEY: str = env.str("SALT_KEY", "offload")
 
 # --- Web -------------------------------------------------------------------------------------------------------------
 
+# Where gunicorn listens (gunicorn.conf.py).
+HOST: str = env.str("HOST", "127.0.0.1")
+PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65535))
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS: bool = env.bool("HTTPS", False)
@@ -146,7 +152,10 @@ STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STORAGES = {
     # Private files: no URL leads here; a view hands them to their owner.
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(VAR_DIR / "media")}},
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(VAR_DIR / "media")},
+    },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
@@ -200,6 +209,8 @@ JOB_LEASE_SECONDS: float = env.float("JOB_LEASE_SECONDS", 10, validate=validate.
 JOB_SWEEP_SECONDS: float = env.float("JOB_SWEEP_SECONDS", 1, validate=validate.Range(min=0.1))
 # Seconds without a sign of life after which a page says that no worker is running.
 JOB_WORKER_SILENT_SECONDS: float = env.float("JOB_WORKER_SILENT_SECONDS", 15, validate=positive)
+# Seconds that running jobs get to end when their worker is told to stop; then they are handed to another.
+JOB_GRACE_SECONDS: float = env.float("JOB_GRACE_SECONDS", 8, validate=validate.Range(min=0))
 # Jobs at once in one worker process: threads for the network role, child processes for the media role.
 NETWORK_CONCURRENCY: int = env.int("NETWORK_CONCURRENCY", 32, validate=positive)
 MEDIA_CONCURRENCY: int = env.int("MEDIA_CONCURRENCY", os.cpu_count() or 1, validate=positive)

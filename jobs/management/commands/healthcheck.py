@@ -1,0 +1,57 @@
+"""`manage.py healthcheck`: whether the process in this container works; for HEALTHCHECK and its like."""
+
+import argparse
+import http.client
+import socket
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models.functions import Now
+
+from jobs.models import Worker
+
+
+class Command(BaseCommand):
+    """Ends with exit code 0 if all is well, and else with one sentence and exit code 1."""
+
+    help = "Tells by its exit code whether this machine's web server answers, or its worker shows signs of life."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Define the argument."""
+        parser.add_argument("what", choices=["web", "worker"])
+
+    def handle(self, *, what: str, **options: Any) -> None:
+        """Check one thing."""
+        if what == "web":
+            _check_web()
+        else:
+            _check_worker()
+
+
+def _check_web() -> None:
+    """Ask for the start page as the proxy in front would."""
+    name = next(iter(settings.ALLOWED_HOSTS), "localhost").lstrip(".").replace("*", "localhost")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104 (compared, not bound)
+    connection = http.client.HTTPConnection(host, settings.PORT, timeout=8)
+    try:
+        connection.request("GET", "/", headers={"Host": name, "X-Forwarded-Proto": "https"})
+        status = connection.getresponse().status
+    except OSError as error:
+        raise CommandError(f"The web server does not answer on {host} port {settings.PORT}: {error}") from None
+    finally:
+        connection.close()
+    if status >= 400:
+        raise CommandError(f"The web server answers with status {status}.")
+
+
+def _check_worker() -> None:
+    """Look for a sign of life that a worker of this host left in the database."""
+    alive = Worker.objects.filter(
+        name__startswith=f"{socket.gethostname()[:50]}:",
+        seen_at__gt=Now() - timedelta(seconds=settings.JOB_WORKER_SILENT_SECONDS),
+    )
+    if not alive.exists():
+        raise CommandError("No worker of this host has shown a sign of life lately.")
