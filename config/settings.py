@@ -33,13 +33,11 @@ DEBUG: bool = env.bool("DEBUG", False)
 try:
     VAR_DIR.mkdir(parents=True, exist_ok=True)
 except OSError as error:
-    raise ImproperlyConfigured(
-        f"VAR_DIR: the folder {VAR_DIR} can't be made ({error.strerror})."
-    ) from None
+    raise ImproperlyConfigured(f"VAR_DIR: the folder {VAR_DIR} can't be made ({error.strerror}).") from None
 
 
 def _secret_key() -> str:
-    """SECRET_KEY from the environment; in the embedded default one is made once and kept in var/, for its owner only."""
+    """SECRET_KEY from the environment; in the embedded default one is made once and kept in var/."""
     given = env.str("SECRET_KEY", "")
     if given or not EMBEDDED:
         return given

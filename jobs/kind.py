@@ -63,7 +63,7 @@ class TryAgain(JobError):
 
 
 class ClaimLost(BaseException):
-    """This attempt was given up (its lease or its time ran out) and may write nothing more.
+    """The attempt was given up (its lease or its time ran out) and may write nothing more.
 
     Derived from BaseException so that a kind's `except Exception` does not swallow it.
     """
@@ -102,7 +102,7 @@ class KindForm(forms.Form):
 
 
 class Run(Protocol):
-    """One attempt, as the code of a kind sees it. Every write is refused with ClaimLost once the attempt is given up."""
+    """One attempt, as the code of a kind sees it. Once it is given up every write raises ClaimLost."""
 
     job_id: UUID
     """Identifies the job; the same over all attempts, so it is the source of every idempotency key."""
@@ -125,7 +125,7 @@ class Run(Protocol):
         """
 
     def progress(self, percent: float, text: str = "") -> None:
-        """Tell how far the work is: 0 to 100, and what is being done in words. Cheap: written twice a second at most."""
+        """Tell how far the work is: 0 to 100, and what is being done in words. Written twice a second at most."""
 
 
 class Kind:

@@ -5,6 +5,7 @@ Only `jobs.lifecycle` writes a job's status. What must never be true is forbidde
 """
 
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -84,14 +85,15 @@ class Job(models.Model):
     """One accepted piece of work.
 
     owner / visitor: whose it is: a user, or (before there is one) the visitor token of a session.
-    kind, role: which kind's code runs it, and on which workers; copied from the kind at submit, without `choices`, so
-        that a new kind needs no migration.
+    kind, role: which kind's code runs it, and on which workers; copied from the kind at submit, like max_attempts and
+        time_limit, and without `choices`, so that a new kind needs no migration.
     payload: what `Kind.run` reads; encrypted at rest. title: what the owner reads.
     resource, position: the shared object and the job's place in its order of acceptance (None without a resource).
     has_turn: no earlier job on the resource is unfinished. Always true without a resource.
     run_at: not before this moment, by the database's clock; the only clock for schedules and retries.
     attempt: number of the newest attempt, 0 before the first: the fencing token. max_attempts: the last one allowed.
-    lease_until, deadline, worker: while running: when the worker counts as lost, when the time limit is over, who it is.
+    time_limit: how long one attempt may take.
+    lease_until, deadline, worker: while running: when the worker counts as lost, when time is up, who it is.
     kept: what attempts stored for the next (Run.keep). progress_percent, progress_text: from Run.progress.
     result: JSON from Kind.run. error_code, error_text: for the owner; traceback: for staff.
     """
@@ -113,6 +115,7 @@ class Job(models.Model):
     run_at = models.DateTimeField(db_default=Now())
     attempt = models.PositiveIntegerField(default=0)
     max_attempts = models.PositiveIntegerField(default=1)
+    time_limit = models.DurationField(default=timedelta(minutes=2))
     lease_until = models.DateTimeField(null=True, blank=True)
     deadline = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=100, blank=True, default="")
@@ -167,7 +170,14 @@ class Job(models.Model):
             models.Index(fields=["resource", "position"], condition=Q(status__in=UNFINISHED), name="job_line"),
             models.Index(fields=["owner", "-created_at"], name="job_list"),
             models.Index(fields=["visitor"], condition=~Q(visitor=""), name="job_visitor"),
-            models.Index(fields=["kind", "status"], name="job_counts"),
+            # What the monitor counts, and the order of the staff's list.
+            models.Index(fields=["status", "kind"], name="job_counts"),
+            models.Index(
+                fields=["finished_at", "role", "kind", "status"],
+                condition=Q(finished_at__isnull=False),
+                name="job_outcomes",
+            ),
+            models.Index(fields=["-created_at"], name="job_newest"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,108 @@
+"""Handing jobs to RQ. A message in Redis is only a hint: "look at this job". The row decides whether it may run.
+
+Nothing here raises when Redis is away or slow: the sweep (`jobs.sweep`) finds every due job whose hint is missing.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cache
+from typing import cast
+from uuid import UUID
+
+from django.conf import settings
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+from rq.job import Job as Message
+from rq.serializers import JSONSerializer
+
+from jobs.kind import Role
+
+logger = logging.getLogger(__name__)
+
+PERFORM = "jobs.execution.perform"
+"""The one callable that a message may name."""
+
+TIMEOUT = 1.0
+"""Seconds to wait for Redis where somebody waits for us."""
+
+
+def connect(timeout: float = TIMEOUT) -> Redis:
+    """A client that gives up after `timeout` seconds and never repeats a command (a repeated push is a second hint)."""
+    return cast(
+        Redis,
+        Redis.from_url(
+            settings.REDIS_URL,
+            socket_timeout=timeout,
+            socket_connect_timeout=min(timeout, TIMEOUT),
+            retry=Retry(NoBackoff(), 0),
+        ),
+    )
+
+
+@cache
+def _queue(role: Role) -> Queue:
+    """The RQ queue of a role. One for each process: it asks the server for its version once."""
+    return Queue(str(role), connection=connect(), serializer=JSONSerializer)
+
+
+def push(jobs: Iterable[tuple[UUID, str]]) -> bool:
+    """Put a hint for each (job id, role) into its queue. False, with a line in the log, if Redis did not take them."""
+    by_role: defaultdict[Role, list[UUID]] = defaultdict(list)
+    for job_id, role in jobs:
+        by_role[Role(role)].append(job_id)
+    try:
+        for role, ids in by_role.items():
+            _queue(role).enqueue_many(
+                [
+                    Queue.prepare_data(PERFORM, args=[str(job_id)], job_id=str(job_id), description=f"job {job_id}")
+                    for job_id in ids
+                ]
+            )
+    except RedisError as error:
+        logger.warning(
+            "Redis did not take %d hints, the sweep will push them: %s", sum(map(len, by_role.values())), error
+        )
+        return False
+    return True
+
+
+def without_hint(job_ids: list[UUID]) -> list[UUID]:
+    """Those of the jobs that have no message in Redis. Raises RedisError when Redis does not answer."""
+    with connect() as client, client.pipeline(transaction=False) as pipe:
+        for job_id in job_ids:
+            pipe.exists(Message.key_for(str(job_id)))
+        return [job_id for job_id, exists in zip(job_ids, pipe.execute(), strict=True) if not exists]
+
+
+def clear_stranded(seen: set[str]) -> set[str]:
+    """Drop hints that a worker moved out of a queue and then died, so that the sweep pushes those jobs again.
+
+    seen: what the last call returned. A hint that stands there for two looks in a row is stranded: a living worker
+    removes it within milliseconds. Returns what stands there now. Raises RedisError.
+    """
+    standing: set[str] = set()
+    with connect() as client:
+        for role in Role:
+            key = _queue(role).intermediate_queue_key
+            ids = {raw.decode(errors="replace"): raw for raw in cast(list[bytes], client.lrange(key, 0, -1))}
+            for job_id in ids.keys() & seen:
+                with client.pipeline() as pipe:
+                    pipe.delete(Message.key_for(job_id))
+                    pipe.lrem(key, 0, ids[job_id])  # type: ignore[arg-type]
+                    pipe.execute()
+            standing |= ids.keys()
+    return standing
+
+
+def queue_lengths() -> dict[str, int] | None:
+    """Messages waiting in Redis for each role; None when Redis does not answer."""
+    try:
+        with connect() as client, client.pipeline(transaction=False) as pipe:
+            for role in Role:
+                pipe.llen(Queue.redis_queue_namespace_prefix + role)
+            return dict(zip(map(str, Role), pipe.execute(), strict=True))
+    except RedisError:
+        return None

@@ -1,0 +1,386 @@
+"""Every transition of a job. The only module that writes `status`.
+
+Each is one guarded UPDATE that names the state it leaves and, while the job runs, the attempt it belongs to: whoever
+moves no row lost the race and stops. docs/lifecycle.md draws them. Times are the database's own (`Now()`), so that the
+clocks of web and worker machines do not matter.
+
+Jobs on one resource: `has_turn` marks the first unfinished one. Whoever gives or takes a turn holds the lock of the
+Resource row, and takes it before touching a job, so that two of them can't wait for each other.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, transaction
+from django.db.models import DateTimeField, ExpressionWrapper, F, Value
+from django.db.models.functions import Now
+
+from jobs import dispatch
+from jobs.kind import ClaimLost, Kind, Submission
+from jobs.models import Attempt, Job, JobQuerySet, Resource, Status, Submit
+
+
+class KeyReused(Exception):
+    """The owner used this Idempotency-Key before, for something else."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a submit led to.
+
+    jobs: in the order of the submissions. submit: what holds them together, when there is a key or more than one job.
+    repeated: True if an earlier submit with the same key was found and nothing new was made.
+    """
+
+    jobs: list[Job]
+    submit: Submit | None = None
+    repeated: bool = False
+
+
+# --- Acceptance -----------------------------------------------------------------------------------------------------
+
+
+def submit(
+    kind: Kind,
+    submissions: Sequence[Submission],
+    *,
+    owner: User | None,
+    visitor: str = "",
+    idempotency_key: str = "",
+    fingerprint: str = "",
+    run_at: datetime | None = None,
+) -> Accepted:
+    """(nothing) → pending. Accepts the jobs, all or none, and hands them to RQ once they are committed.
+
+    owner or visitor: whose jobs they are. idempotency_key, fingerprint: see `find`; they need an owner.
+    run_at: not before this moment; None for at once. Raises KeyReused.
+    """
+    try:
+        with transaction.atomic():
+            together = None
+            if owner and (idempotency_key or len(submissions) > 1):
+                together = Submit.objects.create(
+                    owner=owner,
+                    kind=kind.name,
+                    idempotency_key=idempotency_key or uuid4().hex,
+                    fingerprint=fingerprint,
+                )
+            places = _places([one.resource for one in submissions])
+            jobs = []
+            for one, (position, has_turn) in zip(submissions, places, strict=True):
+                job = Job(
+                    owner=owner,
+                    visitor=visitor,
+                    submit=together,
+                    kind=kind.name,
+                    role=kind.role,
+                    title=one.title[:200],
+                    resource=one.resource,
+                    position=position,
+                    has_turn=has_turn,
+                    max_attempts=kind.max_attempts,
+                    time_limit=kind.time_limit,
+                    **({"run_at": run_at} if run_at else {}),
+                )
+                job.payload = one.payload
+                job.save(force_insert=True)
+                jobs.append(job)
+            if run_at is None:
+                _push([(job.pk, job.role) for job in jobs if job.has_turn])
+    except IntegrityError:
+        # The same key arrived twice at the same moment, and the other request was first.
+        earlier = find(owner, idempotency_key, fingerprint)
+        if earlier is None:
+            raise
+        return earlier
+    return Accepted(jobs, together)
+
+
+def find(owner: User | None, idempotency_key: str, fingerprint: str) -> Accepted | None:
+    """The earlier submit of this owner with this key, or None.
+
+    fingerprint: a hash of what was asked for. Raises KeyReused if the key came with another one.
+    https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+    """
+    if owner is None or not idempotency_key:
+        return None
+    earlier = Submit.objects.filter(owner=owner, idempotency_key=idempotency_key).first()
+    if earlier is None:
+        return None
+    if earlier.fingerprint != fingerprint:
+        raise KeyReused
+    return Accepted(list(earlier.jobs.order_by("created_at", "pk")), earlier, repeated=True)
+
+
+def _places(resources: Sequence[str]) -> list[tuple[int | None, bool]]:
+    """For each resource name the next place in its line and whether that is its head; (None, True) without a resource.
+
+    Takes the locks of the resources in the order of their names. A resource named twice gets two places in a row.
+    """
+    places: list[tuple[int | None, bool]] = [(None, True)] * len(resources)
+    for index in sorted((i for i, name in enumerate(resources) if name), key=lambda i: (resources[i], i)):
+        name = resources[index]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO jobs_resource (name, last_position) VALUES (%s, 1) "
+                "ON CONFLICT (name) DO UPDATE SET last_position = jobs_resource.last_position + 1 "
+                "RETURNING last_position",
+                [name],
+            )
+            (position,) = cursor.fetchone()
+        first_of_ours = name not in resources[:index]
+        has_turn = first_of_ours and not Job.objects.filter(resource=name, has_turn=True).exists()
+        places[index] = (position, has_turn)
+    return places
+
+
+# --- A worker's attempt ---------------------------------------------------------------------------------------------
+
+
+def start(job_id: UUID, worker: str) -> Job | None:
+    """Pending → running, as a new attempt of `worker`, which holds the lease from now on.
+
+    None: it is not due, not its turn, another worker took it, or there is no such job.
+    """
+    with transaction.atomic():
+        moved = (
+            Job.objects.runnable()
+            .filter(pk=job_id)
+            .update(
+                status=Status.RUNNING,
+                attempt=F("attempt") + 1,
+                worker=worker,
+                started_at=Now(),
+                lease_until=_lease_end(),
+                deadline=Now() + F("time_limit"),
+                progress_percent=0,
+                progress_text="",
+            )
+        )
+        if not moved:
+            return None
+        job = Job.objects.get(pk=job_id)
+        Attempt.objects.create(job=job, number=job.attempt, worker=worker)
+    return job
+
+
+def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
+    """Extend the leases of the attempts (job id → number) that `worker` runs. Returns the jobs it has lost."""
+    if not running:
+        return set()
+    mine = Job.objects.filter(pk__in=list(running), worker=worker, status=Status.RUNNING)
+    mine.update(lease_until=_lease_end())
+    held = dict(mine.values_list("pk", "attempt"))
+    return {job_id for job_id, attempt in running.items() if held.get(job_id) != attempt}
+
+
+def progress(job: Job, percent: int, text: str) -> None:
+    """running: note how far the attempt is. Raises ClaimLost if it was given up."""
+    if not _attempt_of(job).update(progress_percent=percent, progress_text=text[:200]):
+        raise ClaimLost
+
+
+def keep(job: Job, values: Mapping[str, Any]) -> None:
+    """running: store what later attempts must know. Raises ClaimLost if the attempt was given up."""
+    kept = {**job.kept, **values}
+    if not _attempt_of(job).update(kept=kept):
+        raise ClaimLost
+    job.kept = kept
+
+
+def succeed(job: Job, result: Mapping[str, Any]) -> None:
+    """Running → succeeded. Raises ClaimLost if the attempt was given up, TypeError if the result is not JSON."""
+    json.dumps(result)
+    moved = _finish(
+        job,
+        Attempt.Outcome.SUCCEEDED,
+        status=Status.SUCCEEDED,
+        result=result,
+        progress_percent=100,
+        progress_text="",
+        **_error("", "", ""),
+    )
+    if not moved:
+        raise ClaimLost
+
+
+def fail(job: Job, code: str, text: str, *, can_retry: bool = True, traceback: str = "") -> None:
+    """Running → failed. code, text: for the owner; traceback: for staff. Raises ClaimLost if it was given up."""
+    if not _finish(job, Attempt.Outcome.FAILED, **_failure(code, text, can_retry, traceback)):
+        raise ClaimLost
+
+
+def try_again(
+    job: Job, code: str, text: str, *, pause: timedelta, not_before: datetime | None = None, traceback: str = ""
+) -> None:
+    """Running → pending, due after `pause` or at `not_before`; it keeps its place on its resource.
+
+    After the last attempt: running → failed. Raises ClaimLost if the attempt was given up.
+    """
+    if job.attempt >= job.max_attempts:
+        return fail(job, code, text, traceback=traceback)
+    run_at = Value(not_before, DateTimeField()) if not_before else _in(pause)
+    if not _release(job, Attempt.Outcome.RETRIED, run_at=run_at, **_error(code, text, traceback)):
+        raise ClaimLost
+    return None
+
+
+def hand_back(job: Job) -> bool:
+    """Running → pending, at once: the worker shuts down. The attempt does not count. False: it was given up."""
+    return _release(job, Attempt.Outcome.HANDED_BACK, run_at=Now(), max_attempts=F("max_attempts") + 1)
+
+
+def lose(job: Job, *, lapsed: bool = True) -> bool:
+    """Running → pending (or failed after the last attempt): the worker vanished. False: it finished meanwhile.
+
+    lapsed: only if the lease has run out on the database's clock; False when the caller saw the process die.
+    """
+    code, text = "worker_lost", "The worker that was doing this stopped before it was done."
+    guard = Job.objects.filter(lease_until__lt=Now()) if lapsed else Job.objects.all()
+    if job.attempt >= job.max_attempts:
+        return _finish(job, Attempt.Outcome.LOST, guard, **_failure(code, text, True, ""))
+    return _release(job, Attempt.Outcome.LOST, guard, run_at=Now(), **_error(code, text, ""))
+
+
+def expire(job: Job) -> bool:
+    """Running → failed: the time limit is over. False: it finished meanwhile."""
+    text = f"It was stopped because it took longer than {_words(job.time_limit)}."
+    guard = Job.objects.filter(deadline__lt=Now())
+    return _finish(job, Attempt.Outcome.FAILED, guard, **_failure("time_limit", text, True, ""))
+
+
+# --- What people ask for --------------------------------------------------------------------------------------------
+
+
+def retry(job_id: UUID) -> bool:
+    """Failed → pending, for its owner or staff; at the end of the line of its resource. False: too late."""
+    with transaction.atomic():
+        job = Job.objects.filter(pk=job_id, status=Status.FAILED, can_retry=True).first()
+        if job is None:
+            return False
+        ((position, has_turn),) = _places([job.resource])
+        moved = Job.objects.filter(pk=job_id, status=Status.FAILED, can_retry=True, attempt=job.attempt).update(
+            status=Status.PENDING,
+            position=position,
+            has_turn=has_turn,
+            run_at=Now(),
+            max_attempts=job.attempt + (job.the_kind.max_attempts if job.the_kind else 1),
+            finished_at=None,
+            progress_percent=0,
+            progress_text="",
+            **_error("", "", ""),
+        )
+        if moved and has_turn:
+            _push_runnable([job_id])
+    return bool(moved)
+
+
+def cancel(job_id: UUID) -> bool:
+    """Pending → cancelled. False: it is not pending any more."""
+    with transaction.atomic():
+        job = Job.objects.filter(pk=job_id).first()
+        if job is None:
+            return False
+        _lock(job.resource)
+        moved = Job.objects.filter(pk=job_id, status=Status.PENDING).update(
+            status=Status.CANCELLED, has_turn=False, finished_at=Now()
+        )
+        if moved:
+            _pass_turn(job.resource)
+    return bool(moved)
+
+
+# --- Shared steps ---------------------------------------------------------------------------------------------------
+
+
+def _attempt_of(job: Job, guard: JobQuerySet | None = None) -> JobQuerySet:
+    """The job's row, as long as it runs and this attempt owns it: the fence before every write."""
+    rows = Job.objects.all() if guard is None else guard
+    return rows.filter(pk=job.pk, status=Status.RUNNING, attempt=job.attempt)
+
+
+def _finish(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None, **values: Any) -> bool:
+    """Running → an end state, and the turn goes to the next on the resource. False: the fence held."""
+    with transaction.atomic():
+        _lock(job.resource)
+        moved = _attempt_of(job, guard).update(
+            has_turn=False, lease_until=None, deadline=None, worker="", finished_at=Now(), **values
+        )
+        if moved:
+            _end_attempt(job, outcome, values)
+            _pass_turn(job.resource)
+    return bool(moved)
+
+
+def _release(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None, **values: Any) -> bool:
+    """Running → pending, keeping the turn. False: the fence held."""
+    with transaction.atomic():
+        moved = _attempt_of(job, guard).update(
+            status=Status.PENDING, lease_until=None, deadline=None, worker="", **values
+        )
+        if moved:
+            _end_attempt(job, outcome, values)
+            _push_runnable([job.pk])
+    return bool(moved)
+
+
+def _end_attempt(job: Job, outcome: Attempt.Outcome, values: Mapping[str, Any]) -> None:
+    """Write the attempt's own record."""
+    errors = {name: values[name] for name in ("error_code", "error_text", "traceback") if name in values}
+    Attempt.objects.filter(job=job, number=job.attempt).update(outcome=outcome, ended_at=Now(), **errors)
+
+
+def _lock(resource: str) -> None:
+    """Hold the resource's line until the transaction ends. SQLite holds its one write lock already (IMMEDIATE)."""
+    if resource:
+        Resource.objects.select_for_update().filter(name=resource).first()
+
+
+def _pass_turn(resource: str) -> None:
+    """Give the turn to the first pending job on the resource, if it is free. Its lock must be held."""
+    if not resource or Job.objects.filter(resource=resource, has_turn=True).exists():
+        return
+    waiting = Job.objects.filter(resource=resource, status=Status.PENDING).order_by("position")
+    if (following := waiting.values_list("pk", flat=True).first()) is not None:
+        Job.objects.filter(pk=following).update(has_turn=True)
+        _push_runnable([following])
+
+
+def _push_runnable(job_ids: list[UUID]) -> None:
+    """Hand those of the jobs that may run now to RQ, after the commit. What is due later is the sweep's."""
+    _push(list(Job.objects.runnable().filter(pk__in=job_ids).values_list("pk", "role")))
+
+
+def _push(jobs: list[tuple[UUID, str]]) -> None:
+    if jobs:
+        transaction.on_commit(partial(dispatch.push, jobs), robust=True)
+
+
+def _error(code: str, text: str, traceback: str) -> dict[str, Any]:
+    return {"error_code": code, "error_text": text, "traceback": traceback}
+
+
+def _failure(code: str, text: str, can_retry: bool, traceback: str) -> dict[str, Any]:
+    return {"status": Status.FAILED, "can_retry": can_retry, **_error(code, text, traceback)}
+
+
+def _in(pause: timedelta) -> ExpressionWrapper:
+    return ExpressionWrapper(Now() + Value(pause), output_field=DateTimeField())
+
+
+def _lease_end() -> ExpressionWrapper:
+    return _in(timedelta(seconds=settings.JOB_LEASE_SECONDS))
+
+
+def _words(span: timedelta) -> str:
+    """A time span as people say it: "2 minutes", "90 seconds"."""
+    seconds = round(span.total_seconds())
+    number, unit = (seconds // 60, "minute") if seconds >= 60 and seconds % 60 == 0 else (seconds, "second")
+    return f"{number} {unit}{'' if number == 1 else 's'}"

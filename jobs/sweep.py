@@ -1,0 +1,61 @@
+"""The one repair: finds what should be moving and is not, and moves it. Run by one worker at a time, every second.
+
+It pushes hints of due jobs that have none (Redis was away or wiped, a schedule or a backoff has come due, a hint was
+popped by a worker that died), ends attempts that passed their deadline, and frees jobs whose worker fell silent.
+Each query is answered by a partial index that holds no finished row.
+"""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from jobs import dispatch, lifecycle
+from jobs.kind import Role
+from jobs.models import Job, Leader, Status, Worker
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+"""The most jobs looked at in one go; the rest wait for the next look."""
+
+LEADER_SECONDS = 4.0
+"""How long a leader may keep silent before another worker takes over."""
+
+
+def lead(worker: str) -> bool:
+    """Become or stay the leader. One row in the database, on its clock, says who it is."""
+    mine = Q(worker=worker) | Q(until__lt=Now())
+    until = Now() + timedelta(seconds=max(LEADER_SECONDS, 3 * settings.JOB_SWEEP_SECONDS))
+    if Leader.objects.filter(mine, task="sweep").update(worker=worker, until=until):
+        return True
+    if not Leader.objects.filter(task="sweep").exists():
+        Leader.objects.bulk_create([Leader(task="sweep")], ignore_conflicts=True)
+    return False
+
+
+def resign(worker: str) -> None:
+    """Let another worker take over at once."""
+    Leader.objects.filter(task="sweep", worker=worker).update(until=Now() - timedelta(seconds=1))
+
+
+def sweep() -> None:
+    """One look at what runs: what is over its time limit ends, what lost its worker is freed."""
+    running = Job.objects.filter(status=Status.RUNNING)
+    for job in running.filter(deadline__lt=Now())[:BATCH]:
+        if lifecycle.expire(job):
+            logger.warning("job %s: attempt %d ended at its time limit", job.pk, job.attempt)
+    for job in running.filter(lease_until__lt=Now())[:BATCH]:
+        if lifecycle.lose(job):
+            logger.warning("job %s: worker %s fell silent, attempt %d is given up", job.pk, job.worker, job.attempt)
+    Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()
+
+
+def push_missing() -> None:
+    """Push the oldest due jobs that have no hint in Redis. Raises RedisError."""
+    for role in Role:
+        due = list(Job.objects.runnable().filter(role=role).order_by("run_at").values_list("pk", flat=True)[:BATCH])
+        if due and (missing := dispatch.without_hint(due)):
+            dispatch.push((job_id, role) for job_id in missing)

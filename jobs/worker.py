@@ -1,0 +1,342 @@
+"""The worker process: takes hints from RQ, runs their jobs, keeps their leases, and sweeps if it leads.
+
+`manage.py rqworker` starts it. One process serves one role: network jobs run on threads, media jobs each in a child
+process. The loop below does everything else in one thread, so that it can fork.
+"""
+
+import ctypes
+import logging
+import multiprocessing
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import wait as wait_for_any
+from types import FrameType
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+import rq
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db.models import F
+from django.db.models.functions import Now
+from redis import RedisError, ResponseError
+from rq.exceptions import DequeueTimeout
+from rq.job import Job as Message
+from rq.serializers import JSONSerializer
+
+from jobs import dispatch, lifecycle, sweep
+from jobs.execution import run_attempt
+from jobs.kind import Role
+from jobs.models import Job, Worker
+
+logger = logging.getLogger(__name__)
+
+POP_SECONDS = 1
+"""How long the loop waits for a hint before it looks after everything else."""
+
+
+class Runner(Protocol):
+    """Runs claimed jobs side by side."""
+
+    concurrency: int
+    running: dict[UUID, Job]
+    """The claimed jobs whose outcome is not there yet."""
+
+    def run(self, job: Job) -> None:
+        """Begin."""
+
+    def wait(self, seconds: float) -> None:
+        """Return when a job has ended, or after `seconds`."""
+
+    def give_up(self, job_id: UUID) -> None:
+        """Stop the job: its claim is lost, it may write nothing more."""
+
+
+class Threads:
+    """Runs jobs on threads: for kinds that wait for others.
+
+    A thread can't be stopped from outside. One whose job was given up is left to end by itself (everything it writes is
+    refused), and another takes its place.
+    """
+
+    def __init__(self, concurrency: int) -> None:
+        self.concurrency = concurrency
+        self.running: dict[UUID, Job] = {}
+        self._todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        for _ in range(concurrency):
+            self._add_thread()
+
+    def run(self, job: Job) -> None:
+        """Hand the job to a free thread."""
+        with self._lock:
+            self.running[job.pk] = job
+        self._todo.put(job)
+
+    def wait(self, seconds: float) -> None:
+        """Return when a job has ended, or after `seconds`."""
+        self._ended.wait(seconds)
+        self._ended.clear()
+
+    def give_up(self, job_id: UUID) -> None:
+        """Leave the job's thread to itself and start another."""
+        with self._lock:
+            held = self.running.pop(job_id, None)
+        if held is not None:
+            self._add_thread()
+
+    def _add_thread(self) -> None:
+        threading.Thread(target=self._work, daemon=True, name="job").start()
+
+    def _work(self) -> None:
+        while True:
+            job = self._todo.get()
+            close_old_connections()
+            run_attempt(job)
+            close_old_connections()
+            with self._lock:
+                given_up = self.running.get(job.pk) is not job
+                if not given_up:
+                    del self.running[job.pk]
+            self._ended.set()
+            if given_up:
+                connections.close_all()
+                return
+
+
+class Processes:
+    """Runs each job in a forked child: for kinds that compute. A child can be killed at any moment."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.concurrency = concurrency
+        self.running: dict[UUID, Job] = {}
+        self._children: dict[UUID, multiprocessing.process.BaseProcess] = {}
+        self._fork = multiprocessing.get_context("fork")
+
+    def run(self, job: Job) -> None:
+        """Fork a child for the job. No connection is open across the fork."""
+        connections.close_all()
+        child = self._fork.Process(target=_run_in_child, args=(job, os.getpid()), name=f"job {job.pk}")
+        child.start()
+        self.running[job.pk] = job
+        self._children[job.pk] = child
+
+    def wait(self, seconds: float) -> None:
+        """Return when a child has ended, or after `seconds`. A job whose child died without an outcome runs again."""
+        wait_for_any([child.sentinel for child in self._children.values()], seconds)
+        for job_id, child in list(self._children.items()):
+            if not child.is_alive():
+                if child.exitcode:
+                    logger.error("job %s: its process ended with exit code %s", job_id, child.exitcode)
+                lifecycle.lose(self.running[job_id], lapsed=False)
+                self._forget(job_id)
+
+    def give_up(self, job_id: UUID) -> None:
+        """Kill the job's child, with the programs that it started."""
+        if (child := self._children.get(job_id)) is not None:
+            child.kill()
+            child.join()
+            self._forget(job_id)
+
+    def _forget(self, job_id: UUID) -> None:
+        self._children.pop(job_id).close()
+        del self.running[job_id]
+
+
+def _run_in_child(job: Job, parent: int) -> None:
+    """The life of a child process: one attempt."""
+    # A process group of its own: a Ctrl-C or SIGTERM for the whole group is the parent's to handle.
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent(parent)
+    run_attempt(job)
+
+
+def end_with_parent(parent: int, sign: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel signal this process when its parent dies (Linux; elsewhere the lease has to run out).
+
+    parent: the parent's pid, to notice that it died before this call. https://man7.org/linux/man-pages/man2/prctl.2.html
+    """
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(sign), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+class OffloadWorker(rq.Worker):
+    """An RQ worker for one role that treats messages as hints.
+
+    RQ gives it the queue, the delivery and the registration that `rq info` and django-rq's pages show. Claiming,
+    leases, retries and time limits are the row's (`jobs.lifecycle`); nothing of a message but its id is read.
+    """
+
+    def __init__(self, role: Role, concurrency: int, grace: float) -> None:
+        """role: which queue it serves. concurrency: jobs at once. grace: seconds that jobs get to end at shutdown."""
+        host = socket.gethostname()
+        super().__init__(
+            [str(role)],
+            name=f"{host[:50]}:{os.getpid()}:{uuid4().hex[:8]}",
+            connection=dispatch.connect(timeout=POP_SECONDS + 0.5),
+            serializer=JSONSerializer,
+            worker_ttl=60,
+            prepare_for_work=False,  # it would ask Redis for our address, and Redis may be away
+        )
+        self.hostname, self.pid = host, os.getpid()
+        self.role = role
+        self.grace = grace
+        self.runner: Runner = (Threads if role is Role.NETWORK else Processes)(concurrency)
+        self.stopping = threading.Event()
+        self._redis_away_until = 0.0
+        self._stranded: set[str] = set()
+        self._due: dict[str, float] = {}
+
+    @property
+    def connection_timeout(self) -> float:
+        """Seconds to wait for an answer of Redis: a frozen one must not keep us from renewing leases."""
+        return POP_SECONDS + 0.5
+
+    def work(self) -> None:  # type: ignore[override]
+        """Serve until SIGTERM or SIGINT."""
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, self._stop)
+        logger.info("worker %s serves %s, %d jobs at once", self.name, self.role, self.runner.concurrency)
+        self._with_database(self._register)
+        while not self.stopping.is_set():
+            self._with_database(self._look_after)
+            if len(self.runner.running) >= self.runner.concurrency:
+                self._with_database(lambda: self.runner.wait(POP_SECONDS))
+            elif (job_id := self._with_redis(self._pop)) is not None:
+                self._with_database(lambda job_id=job_id: self._claim(job_id))
+            if self.runner.running:
+                self._with_database(lambda: self.runner.wait(0))
+        self._with_database(self._shut_down)
+
+    # --- the steps of the loop ---
+
+    def _pop(self) -> str | None:
+        """The next hint's id, taken out of Redis together with its message, or None after POP_SECONDS."""
+        lines = self.queues[0]
+        try:
+            _, raw = lines.lmove(self.connection, lines.key, POP_SECONDS)
+        except DequeueTimeout:
+            return None
+        except ResponseError:
+            logger.exception("What Redis keeps under %s is no queue: it is deleted", lines.key)
+            self.connection.delete(lines.key, lines.intermediate_queue_key)
+            self._drop()
+            return None
+        job_id: str = raw.decode(errors="replace")
+        with self.connection.pipeline() as pipe:
+            pipe.delete(Message.key_for(job_id))
+            pipe.lrem(lines.intermediate_queue_key, 1, raw)
+            pipe.execute()
+        return job_id
+
+    def _claim(self, hint: str) -> None:
+        """Start the job that a hint names, if it may run."""
+        try:
+            job_id = UUID(hint)
+        except ValueError:
+            logger.error("A message that names no job was dropped: %.100r", hint)
+            return self._drop()
+        job = lifecycle.start(job_id, self.name)
+        if job is not None:
+            self.runner.run(job)
+        elif not Job.objects.filter(pk=job_id).exists():
+            logger.error("A message for a job that does not exist was dropped: %s", job_id)
+            self._drop()
+        return None
+
+    def _look_after(self) -> None:
+        """What has to happen about every second, whatever else goes on."""
+        if self.runner.running and self._is_due("renew", min(1.0, settings.JOB_LEASE_SECONDS / 4)):
+            held = {job_id: job.attempt for job_id, job in list(self.runner.running.items())}
+            for job_id in lifecycle.renew(self.name, held):
+                if job_id in self.runner.running:
+                    logger.warning("job %s: attempt %d was taken from us", job_id, held[job_id])
+                    self.runner.give_up(job_id)
+        if self._is_due("sign of life", settings.JOB_WORKER_SILENT_SECONDS / 4):
+            if not Worker.objects.filter(pk=self.name).update(seen_at=Now()):
+                self._register()
+            self._with_redis(self._tell_rq)
+        if self._is_due("sweep", settings.JOB_SWEEP_SECONDS) and sweep.lead(self.name):
+            sweep.sweep()
+            self._with_redis(self._repair_hints)
+
+    def _register(self) -> None:
+        Worker.objects.update_or_create(
+            name=self.name,
+            defaults={"role": self.role, "concurrency": self.runner.concurrency, "seen_at": Now()},
+        )
+
+    def _tell_rq(self) -> None:
+        """Register with RQ (again, if Redis was wiped) or renew the registration."""
+        if self.connection.exists(self.key):
+            self.heartbeat()
+        else:
+            self.register_birth()
+
+    def _repair_hints(self) -> None:
+        self._stranded = dispatch.clear_stranded(self._stranded)
+        sweep.push_missing()
+
+    def _shut_down(self) -> None:
+        """Let running jobs end within the grace period, hand the rest back, and sign off."""
+        end = time.monotonic() + self.grace
+        while self.runner.running and (left := end - time.monotonic()) > 0:
+            self._with_database(self._look_after)
+            self.runner.wait(min(left, 0.5))
+        for job_id, job in list(self.runner.running.items()):
+            self.runner.give_up(job_id)
+            if lifecycle.hand_back(job):
+                logger.info("job %s: handed back", job_id)
+        Worker.objects.filter(pk=self.name).delete()
+        sweep.resign(self.name)
+        self._with_redis(self.register_death)
+
+    # --- helpers ---
+
+    def _stop(self, _sign: int, _frame: FrameType | None) -> None:
+        self.stopping.set()
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        """Whether `what` was last due `seconds` ago or more; notes that it is done now."""
+        now = time.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + seconds
+        return True
+
+    def _drop(self) -> None:
+        Worker.objects.filter(pk=self.name).update(dropped=F("dropped") + 1)
+
+    def _with_redis(self, step: Callable[[], Any]) -> Any:
+        """Do a step that needs Redis; when it fails, leave Redis alone for a second. Returns None then."""
+        if time.monotonic() < self._redis_away_until:
+            self.stopping.wait(0.2)
+            return None
+        try:
+            return step()
+        except RedisError as error:
+            logger.warning("Redis does not answer (%s): trying again in a second", error)
+            self._redis_away_until = time.monotonic() + 1
+            return None
+
+    def _with_database(self, step: Callable[[], Any]) -> Any:
+        """Do a step that needs the database; when it is away, wait a moment. Returns None then."""
+        try:
+            return step()
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("The database does not answer (%s): trying again", error)
+            close_old_connections()
+            self.stopping.wait(0.5)
+            return None
