@@ -7,19 +7,23 @@ asked for.
 `manage.py check --deploy` tells what is missing; docs/running.md lists every variable.
 """
 
+import logging
 import os
 import secrets
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
+from redis.connection import parse_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
 positive = validate.Range(min=1)
+port = validate.Range(min=1, max=65535)
 
 # --- Where things are kept, and whether this is the embedded default -------------------------------------------------
 
@@ -27,7 +31,7 @@ VAR_DIR: Path = env.path("VAR_DIR", BASE_DIR / "var").resolve()
 EMBEDDED: bool = not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"))
 SANDBOX: bool = env.bool("SANDBOX", EMBEDDED)
 SANDBOX_URL: str = env.str("SANDBOX_URL", "http://127.0.0.1:8001").rstrip("/")
-SANDBOX_SMTP_PORT: int = env.int("SANDBOX_SMTP_PORT", 8025, validate=positive)
+SANDBOX_SMTP_PORT: int = env.int("SANDBOX_SMTP_PORT", 8025, validate=port)
 DEBUG: bool = env.bool("DEBUG", False)
 
 try:
@@ -67,12 +71,15 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS: bool = env.bool("HTTPS", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", False) else None
 SECURE_SSL_REDIRECT = HTTPS
+# Whatever watches over the processes asks on the machine itself, where there is no TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "jobs.views.csrf_failure"
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -144,7 +151,7 @@ TEMPLATES = [
 ]
 
 LANGUAGE_CODE = "en"
-TIME_ZONE: str = env.str("TIME_ZONE", "UTC")
+TIME_ZONE: str = env.str("TIME_ZONE", "UTC", validate=validate.OneOf(available_timezones(), error="no such time zone"))
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -191,8 +198,10 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", 
 
 REDIS_SOCKET: Path = VAR_DIR / "valkey.sock"
 REDIS_URL: str = env.str("REDIS_URL", f"unix://{quote(str(REDIS_SOCKET))}")
-if urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
-    raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or unix://.")
+try:
+    parse_url(REDIS_URL)
+except ValueError as error:
+    raise ImproperlyConfigured(f"REDIS_URL: {error}") from None
 # One queue for each role of worker (jobs.kind.Role). django-rq reads this for its own pages; jobs.dispatch and
 # jobs.worker open connections of their own.
 RQ_QUEUES = {
@@ -239,8 +248,11 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # Every mail that Django sends becomes a job; the job's worker speaks SMTP with the server of EMAIL_URL.
 EMAIL_BACKEND = "jobs.kinds.email.backend.JobEmailBackend"
 _email = env.dj_email_url("EMAIL_URL", f"smtp://127.0.0.1:{SANDBOX_SMTP_PORT}")
-if not _email["EMAIL_HOST"]:
-    raise ImproperlyConfigured("EMAIL_URL must look like smtp://user:password@host:port.")
+# dj-email-url takes smtps:// for STARTTLS, which is not what the name means elsewhere.
+if not _email["EMAIL_HOST"] or urlsplit(os.environ.get("EMAIL_URL", "smtp:")).scheme not in {"smtp", "submission"}:
+    raise ImproperlyConfigured(
+        "EMAIL_URL must look like smtp://user:password@host:port, with submission:// for STARTTLS and ?ssl=true for TLS."
+    )
 EMAIL_HOST: str = _email["EMAIL_HOST"]
 EMAIL_PORT: int = _email["EMAIL_PORT"] or 25
 EMAIL_HOST_USER: str = _email["EMAIL_HOST_USER"] or ""
@@ -261,7 +273,7 @@ MEDIA_MAX_MEMORY: int = env.int("MEDIA_MAX_MEMORY", 2 * 1024**3, validate=positi
 
 # --- Logging ---------------------------------------------------------------------------------------------------------
 
-LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL: int = env.log_level("LOG_LEVEL", logging.INFO)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

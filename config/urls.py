@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from jobs import kind as kinds
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("jobs.monitor_urls")),
     path("admin/rq/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),

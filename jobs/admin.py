@@ -1,0 +1,275 @@
+"""What staff see: every job with its attempts, to read; and two verbs, retry and cancel, that go through the lifecycle.
+
+Payloads may carry secrets (a confirmation link, a token) and are never loaded here. Lists stay quick over a million rows:
+nothing counts or groups the whole table.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin import ShowFacets
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs import kind as kinds
+from jobs import lifecycle
+from jobs.models import Attempt, Job, Status, Submit, Worker
+
+COUNT_UP_TO = 10_000
+"""Rows of a list that can be paged through; beyond, search and filters lead on."""
+
+MOVE_AT_ONCE = 1_000
+"""Jobs that one action moves: as many as fit well into one request."""
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than COUNT_UP_TO."""
+
+    @cached_property
+    def count(self) -> int:
+        """The number of rows, at most COUNT_UP_TO."""
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return rows.order_by()[:COUNT_UP_TO].count()
+
+
+class ReadOnly:
+    """Mixin for admin classes whose rows are written by the program alone."""
+
+    view_on_site = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody adds rows by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody edits rows by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody deletes rows by hand."""
+        return False
+
+
+def _pre(text: str) -> SafeString:
+    return format_html("<pre>{}</pre>", text) if text else format_html("–")
+
+
+def _pretty(value: Any) -> SafeString:
+    return _pre("" if value is None else json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))
+
+
+class KindFilter(admin.SimpleListFilter):
+    """By kind, from those installed: no query is needed to draw it."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The installed kinds' names and labels."""
+        return [(kind.name, kind.label) for kind in kinds.installed()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        """The jobs of the chosen kind."""
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+class RoleFilter(admin.SimpleListFilter):
+    """By the role of the workers that run the job."""
+
+    title = "role"
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The roles."""
+        return [(role.value, role.value) for role in kinds.Role]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        """The jobs of the chosen role."""
+        return queryset.filter(role=self.value()) if self.value() else queryset
+
+
+class AttemptInline(ReadOnly, admin.StackedInline):
+    """The history of a job: each try, with its traceback."""
+
+    model = Attempt
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = (
+        "number",
+        "outcome",
+        "worker",
+        "started_at",
+        "ended_at",
+        "error_code",
+        "error_text",
+        "the_traceback",
+    )
+
+    def has_view_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
+        """Whoever may see the job may see its attempts."""
+        return bool(request.user.has_perm("jobs.view_job"))  # type: ignore[union-attr]
+
+    @admin.display(description="traceback")
+    def the_traceback(self, attempt: Attempt) -> SafeString:
+        """The traceback as it was printed."""
+        return _pre(attempt.traceback)
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnly, admin.ModelAdmin):
+    """Jobs: find one, read all about it but its payload, ask for another try, cancel."""
+
+    list_display = (
+        "short_id",
+        "kind_label",
+        "status",
+        "title",
+        "owner",
+        "resource",
+        "attempt",
+        "run_at",
+        "created_at",
+        "finished_at",
+        "worker",
+    )
+    list_filter = ("status", KindFilter, RoleFilter, "created_at")
+    list_select_related = ("owner",)
+    list_per_page = 50
+    search_fields = ("title", "owner__email", "resource")
+    search_help_text = (
+        "A job's id, or a part of its title, of its owner's e-mail address or of its resource. "
+        f"A list ends after {COUNT_UP_TO:,} jobs: narrow it to reach older ones."
+    )
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    sortable_by = ("created_at",)
+    paginator = CappedPaginator
+    actions = ("retry", "cancel")
+    inlines = (AttemptInline,)
+    fieldsets = (
+        (None, {"fields": ("id", "title", "kind", "role", "status", "owner", "visitor", "submit")}),
+        ("Outcome", {"fields": ("the_result", "error_code", "error_text", "can_retry", "the_traceback")}),
+        ("Progress", {"fields": ("progress_percent", "progress_text", "attempt", "max_attempts", "the_kept")}),
+        ("Place in line", {"fields": ("resource", "position", "has_turn", "run_at")}),
+        ("Worker", {"fields": ("worker", "lease_until", "deadline")}),
+        ("Times", {"fields": ("created_at", "started_at", "finished_at")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """All jobs, without their payloads."""
+        return super().get_queryset(request).defer("payload_text")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        """A whole id finds its job by the primary key; anything else is looked for in `search_fields`."""
+        try:
+            return queryset.filter(pk=UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+
+    def has_move_permission(self, request: HttpRequest) -> bool:
+        """Who may retry and cancel: staff with the model's change permission, though nobody edits fields."""
+        return bool(request.user.has_perm("jobs.change_job"))  # type: ignore[union-attr]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """One job. Its page offers the actions to those who may use them."""
+        context = {**(extra_context or {}), "may_move": self.has_move_permission(request)}
+        return super().change_view(request, object_id, form_url, context)
+
+    @admin.display(description="id")
+    def short_id(self, job: Job) -> str:
+        """Enough of the id to tell jobs apart by eye."""
+        return str(job.pk)[:8]
+
+    @admin.display(description="kind", ordering="kind")
+    def kind_label(self, job: Job) -> str:
+        """What people call the kind."""
+        return job.kind_label
+
+    @admin.display(description="result")
+    def the_result(self, job: Job) -> SafeString:
+        """The result as indented JSON."""
+        return _pretty(job.result)
+
+    @admin.display(description="kept between attempts")
+    def the_kept(self, job: Job) -> SafeString:
+        """What attempts kept for the next, as indented JSON."""
+        return _pretty(job.kept or None)
+
+    @admin.display(description="traceback")
+    def the_traceback(self, job: Job) -> SafeString:
+        """The traceback as it was printed."""
+        return _pre(job.traceback)
+
+    @admin.action(description="Retry failed jobs", permissions=["move"])
+    def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """failed → pending."""
+        self._move(request, queryset, lifecycle.retry, "will be tried again", Status.FAILED)
+
+    @admin.action(description="Cancel pending jobs", permissions=["move"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """pending → cancelled."""
+        self._move(request, queryset, lifecycle.cancel, "cancelled", Status.PENDING)
+
+    def _move(
+        self, request: HttpRequest, queryset: QuerySet[Job], verb: Callable[[UUID], bool], done: str, source: Status
+    ) -> None:
+        """Apply a verb of the lifecycle to each job, oldest first so that jobs on one resource keep their order."""
+        ids = list(queryset.order_by("created_at").values_list("pk", flat=True)[: MOVE_AT_ONCE + 1])
+        moved = [verb(job_id) for job_id in ids[:MOVE_AT_ONCE]]
+        if count := moved.count(True):
+            self.message_user(request, f"{_jobs(count)} {done}.", messages.SUCCESS)
+        if count := moved.count(False):
+            text = f"{_jobs(count)} stayed as before: too late, not {source} any more."
+            self.message_user(request, text, messages.WARNING)
+        if len(ids) > MOVE_AT_ONCE:
+            text = f"More than {MOVE_AT_ONCE:,} jobs were chosen and the oldest were taken: run the action again."
+            self.message_user(request, text, messages.WARNING)
+
+
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count:,} jobs"
+
+
+class JobInline(ReadOnly, admin.TabularInline):
+    """The jobs that one submit made."""
+
+    model = Job
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    fields = readonly_fields = ("status", "resource", "attempt", "created_at", "finished_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        """The jobs, without their payloads."""
+        return super().get_queryset(request).defer("payload_text")
+
+
+@admin.register(Submit)
+class SubmitAdmin(ReadOnly, admin.ModelAdmin):
+    """Submits, each with the jobs it made."""
+
+    list_display = ("id", "kind", "owner", "created_at")
+    list_select_related = ("owner",)
+    search_fields = ("=id", "owner__email")
+    show_full_result_count = False
+    paginator = CappedPaginator
+    inlines = (JobInline,)
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnly, admin.ModelAdmin):
+    """Worker processes and their last signs of life; the monitor shows what they do."""
+
+    list_display = ("name", "role", "concurrency", "started_at", "seen_at", "dropped")
+    list_filter = ("role",)

@@ -1,0 +1,169 @@
+"""The numbers about queues and workers: what waits, what runs, what came out, and whether somebody works on it.
+
+Everything the monitor page, its JSON and /healthz say is counted here, on the database's clock. Four queries, each of
+them on an index of `Job.Meta.indexes`; finished jobs older than `OUTCOMES_SINCE` are never touched.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, Q
+from django.db.models.functions import Now
+
+from jobs import dispatch
+from jobs import kind as kinds
+from jobs.models import Job, Status, Worker
+
+OUTCOMES_SINCE = timedelta(hours=24)
+"""How far back outcomes are counted."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The jobs of one kind on one queue (role). All numbers are jobs, except where a unit is named.
+
+    due: pending and free to run now. later: pending, but scheduled or backing off. behind: pending behind an earlier
+    job on the same object. succeeded, failed, cancelled: finished within `OUTCOMES_SINCE`.
+    oldest_due_seconds: for how many seconds the longest waiting due job could have run already; None: nothing is due.
+    """
+
+    role: str
+    kind: str
+    label: str
+    due: int = 0
+    later: int = 0
+    behind: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    oldest_due_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class WorkerLine:
+    """One worker process. running: jobs it works on now. silent: it counts as gone.
+
+    seen_seconds: seconds since its last sign of life. dropped: messages in Redis that it threw away because they named
+    no job of ours.
+    """
+
+    name: str
+    role: str
+    concurrency: int
+    running: int
+    seen_seconds: float
+    dropped: int
+    silent: bool
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """All that the monitor shows. redis: messages waiting in each queue, None while Redis is not reachable."""
+
+    lines: list[Line]
+    workers: list[WorkerLine]
+    redis: dict[str, int] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers as JSON data, under the names of the attributes."""
+        return asdict(self)
+
+
+def numbers() -> Numbers:
+    """Count everything now."""
+    return Numbers(lines=lines(), workers=workers(), redis=dispatch.queue_lengths())
+
+
+def lines() -> list[Line]:
+    """One line for each installed kind, and one for each other kind of which there are jobs."""
+    found = {
+        (str(kind.role), kind.name): Line(role=kind.role, kind=kind.name, label=kind.label)
+        for kind in kinds.installed()
+    }
+
+    def add(role: str, kind: str, **counted: Any) -> None:
+        line = found.get((role, kind)) or Line(role=role, kind=kind, label=kind)
+        found[role, kind] = replace(line, **counted)
+
+    for row in _unfinished():
+        oldest = row.pop("oldest_due")
+        add(**row, oldest_due_seconds=oldest and max(oldest.total_seconds(), 0.0))
+    for row in _outcomes():
+        add(row["role"], row["kind"], **{row["status"]: row["jobs"]})
+    return sorted(found.values(), key=lambda line: (line.role, line.label))
+
+
+def _unfinished() -> Iterable[dict[str, Any]]:
+    pending = Q(status=Status.PENDING)
+    due = pending & Q(has_turn=True, run_at__lte=Now())
+    return (
+        Job.objects.unfinished()
+        .order_by()
+        .values("role", "kind")
+        .annotate(
+            due=Count("pk", filter=due),
+            later=Count("pk", filter=pending & Q(has_turn=True, run_at__gt=Now())),
+            behind=Count("pk", filter=pending & Q(has_turn=False)),
+            running=Count("pk", filter=Q(status=Status.RUNNING)),
+            oldest_due=ExpressionWrapper(Now() - Min("run_at", filter=due), output_field=DurationField()),
+        )
+    )
+
+
+def _outcomes() -> Iterable[dict[str, Any]]:
+    return (
+        Job.objects.filter(finished_at__gte=Now() - OUTCOMES_SINCE)
+        .order_by()
+        .values("role", "kind", "status")
+        .annotate(jobs=Count("pk"))
+    )
+
+
+def workers() -> list[WorkerLine]:
+    """The registered workers by role and name; the sweep forgets those that have been silent for an hour."""
+    running = dict(
+        Job.objects.filter(status=Status.RUNNING).order_by().values_list("worker").annotate(Count("pk"))
+    )
+    seen = Worker.objects.annotate(
+        silence=ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
+    ).order_by("role", "name")
+    return [
+        WorkerLine(
+            name=worker.name,
+            role=worker.role,
+            concurrency=worker.concurrency,
+            running=running.get(worker.name, 0),
+            seen_seconds=max(worker.silence.total_seconds(), 0.0),
+            dropped=worker.dropped,
+            silent=worker.silence.total_seconds() > settings.JOB_WORKER_SILENT_SECONDS,
+        )
+        for worker in seen
+    ]
+
+
+def problems() -> list[str]:
+    """What keeps accepted jobs from being run at the moment, each as a sentence without secrets; empty: all is well."""
+    found = []
+    try:
+        found += [
+            f"No worker for {role} jobs has given a sign of life within {settings.JOB_WORKER_SILENT_SECONDS:g} seconds."
+            for role in sorted(roles_without_worker())
+        ]
+    except DatabaseError:
+        found.append("The database does not answer: is it running, and migrated?")
+    if dispatch.queue_lengths() is None:
+        found.append("Redis is not reachable.")
+    return found
+
+
+def roles_without_worker() -> set[str]:
+    """The roles that an installed kind or a due job needs, and that no living worker serves."""
+    needed = {str(kind.role) for kind in kinds.installed()}
+    needed.update(Job.objects.runnable().order_by().values_list("role", flat=True).distinct())
+    alive = Worker.objects.filter(seen_at__gte=Now() - timedelta(seconds=settings.JOB_WORKER_SILENT_SECONDS))
+    return needed - set(alive.values_list("role", flat=True))

@@ -1,0 +1,13 @@
+"""Where the monitor and /healthz live. To be included before the admin's own URLs, which end in a catch-all."""
+
+from django.contrib import admin
+from django.urls import path
+
+from jobs import monitor_views
+
+app_name = "monitor"
+urlpatterns = [
+    path("healthz", monitor_views.health, name="health"),
+    path("admin/monitor/", admin.site.admin_view(monitor_views.page), name="page"),
+    path("admin/monitor/data.json", admin.site.admin_view(monitor_views.data), name="data"),
+]
