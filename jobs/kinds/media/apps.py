@@ -1,0 +1,18 @@
+"""The media kind as a Django app."""
+
+from django.apps import AppConfig
+
+
+class MediaConfig(AppConfig):
+    """Pictures, videos and sounds."""
+
+    name = "jobs.kinds.media"
+    label = "media"
+    verbose_name = "Media files"
+
+    def ready(self) -> None:
+        """Register the kind."""
+        from jobs.contract import register
+        from jobs.kinds.media.kind import MediaKind
+
+        register(MediaKind())

@@ -1,0 +1,168 @@
+"""Pictures into AVIF, WebP and JPEG at up to three widths: upright, in sRGB, without a word about whose they are."""
+
+import resource
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pillow_heif
+from PIL import Image, ImageCms, ImageOps
+
+from jobs.contract import Failed
+from jobs.kinds.media.conversion import Converted, Limits, Output, Progress
+from jobs.kinds.media.formats import Format
+
+pillow_heif.register_heif_opener()
+
+WIDTHS = (1920, 960, 480)
+MAX_HEIGHT = 4 * WIDTHS[0]
+"""A very tall picture (of a whole web page, say) is fitted into this height."""
+ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    # Pillow's name: file name suffix, MIME type, options. The three qualities look alike.
+    "AVIF": ("avif", "image/avif", {"quality": 60, "speed": 8}),
+    "WEBP": ("webp", "image/webp", {"quality": 80, "method": 4}),
+    "JPEG": ("jpg", "image/jpeg", {"quality": 82, "progressive": True, "optimize": True}),
+}
+_SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+def convert(source: Path, format: Format, folder: Path, limits: Limits, progress: Progress) -> Converted:
+    """Write the versions of the picture at `source` into `folder`.
+
+    Raises Failed if it has too many pixels or can't be read.
+    """
+    with _memory(limits.memory):
+        with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
+            # JPEG files may carry small copies and depth maps of the same picture (MPO); that is nobody's animation.
+            several = format.label != "JPEG" and getattr(image, "is_animated", False)
+            picture, width, height = _upright(image)
+        outputs = _write(picture, folder, progress)
+    notes = ["The file holds more than one picture, as animations do. The first one was converted."] if several else []
+    return Converted("image", {"width": width, "height": height}, outputs, notes)
+
+
+def _write(picture: Image.Image, folder: Path, progress: Progress) -> list[Output]:
+    """The picture in each format at each width, from the largest to the smallest, each made from the one before."""
+    outputs: list[Output] = []
+    widths = [picture.width, *(width for width in WIDTHS if width < picture.width)]
+    work = sum(width**2 for width in widths) * len(ENCODERS)
+    done = 0
+    for width in widths:
+        height = max(1, round(picture.height * width / picture.width))
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+        for encoder, (suffix, mime, options) in ENCODERS.items():
+            progress(100 * done / work, f"Writing {encoder} at {width} pixels")
+            path = folder / f"picture-{width}.{suffix}"
+            (_opaque(picture) if encoder == "JPEG" else picture).save(path, encoder, **options)
+            outputs.append(Output(path, mime, "picture", width, height))
+            done += width**2
+    progress(100, "Written")
+    return outputs
+
+
+@contextmanager
+def _memory(limit: int) -> Iterator[None]:
+    """Let this process take no more than `limit` bytes of data meanwhile, where the system knows such a limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    try:
+        yield
+    except MemoryError as error:
+        raise Failed(
+            "too_much_memory",
+            "The picture needs more memory than one conversion may use. Please make it smaller and send it again.",
+            can_retry=False,
+        ) from error
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@contextmanager
+def _reading(max_pixels: int) -> Iterator[None]:
+    """Turn what Pillow raises while it reads a file into sentences for the file's owner."""
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Up to twice the limit Pillow only warns, https://pillow.readthedocs.io/en/stable/reference/Image.html
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Failed(
+            "too_many_pixels",
+            f"The picture has more than {max_pixels / 1e6:g} million pixels. Please make it smaller and send it again.",
+            can_retry=False,
+        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        # On broken bytes a decoder may raise anything.
+        raise Failed(
+            "damaged",
+            "The picture can't be read: its file is damaged or incomplete. Please send it again, or another copy.",
+            can_retry=False,
+        ) from error
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, int, int]:
+    """The picture no larger than its largest version, turned upright, in sRGB, as RGB or RGBA without any metadata.
+
+    The second and third value are the width and height of the whole picture, upright.
+    """
+    orientation = image.getexif().get(0x0112, 1)
+    turned = orientation in (5, 6, 7, 8)
+    width, height = (image.height, image.width) if turned else image.size
+    scale = min(1, WIDTHS[0] / width, MAX_HEIGHT / height)
+    upright_size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = (upright_size[1], upright_size[0]) if turned else upright_size
+
+    if image.format in ("JPEG", "MPO"):
+        # The decoder itself can leave out pixels, which is much faster. Twice the size keeps the filter below sharp.
+        image.draft(None, (size[0] * 2, size[1] * 2))
+    profile = image.info.get("icc_profile")
+    picture = _plain(image)
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
+    picture = _in_srgb(picture, profile)
+    picture.getexif()[0x0112] = orientation
+    picture = ImageOps.exif_transpose(picture)
+    picture.info.clear()
+    return picture, width, height
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The pixels, decoded, in a mode that can be resized and converted: L, RGB, RGBA or CMYK."""
+    image.load()
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    if image.mode.startswith("I;16"):
+        return image.point(lambda value: value / 256).convert("L")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """The colours that the profile means, as sRGB. A profile that does not fit the picture is left out."""
+    mode = "RGBA" if picture.mode == "RGBA" else "RGB"
+    if profile:
+        try:
+            converted = ImageCms.profileToProfile(
+                picture, ImageCms.ImageCmsProfile(BytesIO(profile)), _SRGB, outputMode=mode
+            )
+        except (ImageCms.PyCMSError, OSError):
+            return picture.convert(mode)
+        if converted is not None:
+            return converted
+    return picture.convert(mode)
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """The picture on white where it is transparent: JPEG has no transparency."""
+    if picture.mode == "RGB":
+        return picture
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(picture, mask=picture.getchannel("A"))
+    return white

@@ -1,0 +1,193 @@
+"""Video into MP4 (H.264, AAC) with a poster, sound into AAC and Opus with a waveform; no metadata in any of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+from PIL import Image
+
+from jobs.contract import Failed
+from jobs.kinds.media import ffmpeg
+from jobs.kinds.media.conversion import Converted, Limits, Output, Progress
+from jobs.kinds.media.formats import Format
+
+LONG_SIDE, SHORT_SIDE = 1280, 720
+"""Pixels: a video is fitted into a frame of these sides, lying or standing (720p)."""
+WAVEFORM = (1200, 240)
+"""Width and height of the picture of a sound, in pixels."""
+
+# Applied after ffmpeg has turned the frames upright: square pixels, never enlarged, even sides (yuv420p needs them).
+_FACTOR = f"min(1,min({LONG_SIDE}/max(iw*sar,ih),{SHORT_SIDE}/min(iw*sar,ih)))"
+_SCALE = f"scale=w='max(2,trunc(iw*sar*{_FACTOR}/2)*2)':h='max(2,trunc(ih*{_FACTOR}/2)*2)',setsar=1,format=yuv420p"
+# Films in high dynamic range (many phones make them) look washed out unless their tones are mapped to the usual range.
+# https://ffmpeg.org/ffmpeg-filters.html#tonemap-1
+_TONEMAP = (
+    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p,"
+)
+_HDR_TRANSFERS = {16, 18}  # PQ and HLG in ITU-T H.273
+_SOUND = "aformat=sample_rates=44100|48000:channel_layouts=mono|stereo"
+# bitexact keeps the name of the program out too.
+_BARE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags", "+bitexact")
+
+_DAMAGED = "The file can't be read: it is damaged or incomplete. Please send it again, or another copy of it."
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a file of video or sound says about itself.
+
+    has_video: a cover picture does not count. width, height: pixels of a frame as stored. seconds: 0 if unknown.
+    """
+
+    has_video: bool
+    has_sound: bool
+    width: int
+    height: int
+    seconds: float
+    high_dynamic_range: bool
+
+
+def probe(path: Path, demuxer: str, max_pixels: int) -> Recording:
+    """Read what the file says about itself. Raises Failed if it can't be read or there is nothing to play in it."""
+    options = {**ffmpeg.input_options(demuxer), "max_pixels": str(max_pixels)}
+    try:
+        with av.open(str(path), format=demuxer, options=options, metadata_errors="replace") as container:
+            films = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+            context = films[0].codec_context if films else None
+            recording = Recording(
+                has_video=bool(films),
+                has_sound=bool(container.streams.audio),
+                width=context.width if context else 0,
+                height=context.height if context else 0,
+                seconds=(container.duration or 0) / av.time_base,
+                high_dynamic_range=context is not None and context.color_trc in _HDR_TRANSFERS,
+            )
+    except (av.FFmpegError, ValueError) as error:
+        raise Failed("damaged", _DAMAGED, can_retry=False) from error
+    if not recording.has_video and not recording.has_sound:
+        raise Failed("nothing_to_play", "There is neither video nor sound in this file.", can_retry=False)
+    return recording
+
+
+def convert(source: Path, format: Format, folder: Path, limits: Limits, progress: Progress) -> Converted:
+    """Write the versions of the recording at `source` into `folder`.
+
+    Raises Failed if it is too long, has too many pixels, is damaged or cut off.
+    """
+    progress(0, "Looking at the file")
+    recording = probe(source, format.reader, limits.pixels)
+    if recording.width * recording.height > limits.pixels:
+        raise Failed(
+            "too_many_pixels",
+            f"A frame of the video has more than {limits.pixels / 1e6:g} million pixels. Please make it smaller.",
+            can_retry=False,
+        )
+    if recording.seconds > limits.seconds:
+        raise _too_long(limits)
+
+    def seconds_done(seconds: float) -> None:
+        # A recording that does not tell its length may be as long as is allowed.
+        percent = 100 * seconds / (recording.seconds or limits.seconds)
+        total = f" of {_clock(recording.seconds)}" if recording.seconds else ""
+        progress(min(99, percent), f"{_clock(seconds)}{total} converted")
+
+    arguments = _video(recording, folder) if recording.has_video else _sound(folder)
+    try:
+        ffmpeg.run(
+            source,
+            format.reader,
+            arguments,
+            # One second more than allowed shows that a file which does not tell its length is too long.
+            max_seconds=limits.seconds + 1,
+            max_pixels=limits.pixels,
+            memory=limits.memory,
+            progress=seconds_done,
+        )
+        outputs = _film_outputs(folder) if recording.has_video else _sound_outputs(folder)
+    except (ffmpeg.FfmpegError, av.FFmpegError) as error:
+        raise Failed("damaged", _DAMAGED, can_retry=False) from error
+    seconds = outputs[0].seconds or 0
+    if seconds > limits.seconds:
+        raise _too_long(limits)
+    if seconds < recording.seconds * 0.95 - 1:
+        raise Failed(
+            "cut_off",
+            f"The file says that it plays for {_clock(recording.seconds)}, but it ends after {_clock(seconds)}. "
+            "Maybe the upload or the recording was cut off. Please send the whole file.",
+            can_retry=False,
+        )
+    progress(100, "Written")
+    facts: dict[str, float] = {"seconds": round(recording.seconds or seconds, 2)}
+    if recording.has_video:
+        width, height = recording.width, recording.height
+        if (width > height) != ((outputs[0].width or 0) > (outputs[0].height or 0)):
+            width, height = height, width  # the file says that its frames lie on their side
+        facts |= {"width": width, "height": height}
+    notes = [] if recording.has_sound else ["The video has no sound."]
+    return Converted("video" if recording.has_video else "audio", facts, outputs, notes)
+
+
+def _video(recording: Recording, folder: Path) -> list[str]:
+    """What ffmpeg is to do for a film."""
+    filters = (_TONEMAP if recording.high_dynamic_range else "") + _SCALE
+    sound = ("-map", "0:a:0", "-af", _SOUND, "-c:a", "aac", "-b:a", "160k") if recording.has_sound else ()
+    return [
+        *("-map", "0:V:0", "-vf", filters, "-fpsmax", "60", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23"),
+        *sound,
+        *(*_BARE, "-movflags", "+faststart", str(folder / "video.mp4")),
+    ]
+
+
+def _sound(folder: Path) -> list[str]:
+    """What ffmpeg is to do for both sounds and the waveform: the source is decoded once."""
+    width, height = WAVEFORM
+    graph = (
+        f"[0:a:0]asplit=3[a][b][c];[a]{_SOUND}[aac];[b]{_SOUND}[opus];"
+        f"[c]aresample=8000,aformat=channel_layouts=mono,showwavespic=s={width}x{height}:colors=#3b6ea8:scale=sqrt[wave]"
+    )
+    return [
+        *("-filter_complex", graph),
+        *("-map", "[aac]", "-c:a", "aac", "-b:a", "160k", *_BARE),
+        *("-movflags", "+faststart", str(folder / "sound.m4a")),
+        *("-map", "[opus]", "-c:a", "libopus", "-b:a", "96k", *_BARE, str(folder / "sound.opus")),
+        *("-map", "[wave]", "-frames:v", "1", *_BARE, "-f", "image2", "-update", "1", str(folder / "waveform.png")),
+    ]
+
+
+def _film_outputs(folder: Path) -> list[Output]:
+    """The film, measured, and a poster out of it (from a tenth of its time, as the first frame is often black)."""
+    film, poster = folder / "video.mp4", folder / "poster.jpg"
+    with av.open(str(film), format="mov") as container:
+        seconds = (container.duration or 0) / av.time_base
+        container.seek(round(seconds / 10 * av.time_base))
+        image: Image.Image = next(container.decode(video=0)).to_image()  # type: ignore[no-untyped-call]
+    image.save(poster, "JPEG", quality=82, progressive=True, optimize=True)
+    return [
+        Output(film, "video/mp4", "video", image.width, image.height, round(seconds, 2)),
+        Output(poster, "image/jpeg", "poster", image.width, image.height),
+    ]
+
+
+def _sound_outputs(folder: Path) -> list[Output]:
+    """Both sounds, measured, and the waveform."""
+    outputs = []
+    for name, mime, reader in (("sound.m4a", "audio/mp4", "mov"), ("sound.opus", "audio/ogg", "ogg")):
+        with av.open(str(folder / name), format=reader) as container:
+            seconds = (container.duration or 0) / av.time_base
+        outputs.append(Output(folder / name, mime, "audio", seconds=round(seconds, 2)))
+    return [*outputs, Output(folder / "waveform.png", "image/png", "waveform", *WAVEFORM)]
+
+
+def _too_long(limits: Limits) -> Failed:
+    return Failed(
+        "too_long",
+        f"The recording is longer than {_clock(limits.seconds)}. Please cut it and send it again.",
+        can_retry=False,
+    )
+
+
+def _clock(seconds: float) -> str:
+    """A length of time as players show it: 1:05."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
