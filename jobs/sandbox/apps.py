@@ -1,0 +1,12 @@
+"""The sandbox as a Django app; installed only while settings.SANDBOX is on."""
+
+from django.apps import AppConfig
+
+
+class SandboxConfig(AppConfig):
+    """Local stand-ins for the outside world: a mail catcher and a practice social network."""
+
+    name = "jobs.sandbox"
+    label = "sandbox"
+    verbose_name = "Sandbox"
+    default_auto_field = "django.db.models.BigAutoField"
