@@ -10,7 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("jobs.monitor_urls")),
     path("admin/rq/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("jobs.kinds.email.account_urls")),
     path("", include("jobs.urls")),
     *(path(f"{kind.name}/", include((kind.urls, kind.name))) for kind in kinds.installed() if kind.urls),
 ]

@@ -1,0 +1,93 @@
+"""What a request that asks for jobs says: its fields and files, and what makes a repetition of it recognisable."""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest
+from django.utils.datastructures import MultiValueDict
+
+FORM_KEY = "form_key"
+"""Hidden field of the HTML form: the same for every press of its button."""
+KEY_LENGTH = 200
+
+
+class Malformed(Exception):
+    """The request can't be read. Its text is a sentence for whoever sent it."""
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A request for jobs, read but not yet checked by a form.
+
+    key: what repetitions of this submit have in common, "" if the client gave none. fingerprint: hash of what is asked.
+    """
+
+    fields: MultiValueDict[str, Any]
+    files: MultiValueDict[str, UploadedFile]
+    key: str
+    fingerprint: str
+
+
+def read(request: HttpRequest, kind: str) -> Intake:
+    """Read a POST as a form or as JSON. Raises Malformed."""
+    if request.content_type == "application/json":
+        fields, files = _json_fields(request.body), MultiValueDict[str, UploadedFile]()
+    else:
+        fields, files = request.POST.copy(), request.FILES
+    fields.pop("csrfmiddlewaretoken", None)
+    form_key = fields.pop(FORM_KEY, [""])[-1]
+    fingerprint = _fingerprint(kind, fields, files)
+    return Intake(fields, files, _header_key(request) or _form_key(form_key, fingerprint), fingerprint)
+
+
+def _json_fields(body: bytes) -> MultiValueDict[str, Any]:
+    """The fields of a JSON object, as a form would have sent them."""
+    try:
+        fields = json.loads(body)
+        # Half a surrogate pair is valid JSON, but no text that could be stored or sent on.
+        json.dumps(fields, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise Malformed("The body is not valid JSON.") from None
+    if not isinstance(fields, dict):
+        raise Malformed('The body must be a JSON object with the form\'s fields, such as {"text": "Hello"}.')
+    return MultiValueDict({name: _json_values(name, value) for name, value in fields.items() if value is not None})
+
+
+def _json_values(name: str, value: object) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str | int | float) for one in values):
+        raise Malformed(f"“{name[:50]}” must be a text, a number, true, false, null or a list of texts and numbers.")
+    return [str(one) for one in values]
+
+
+def _header_key(request: HttpRequest) -> str:
+    """https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/"""
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > KEY_LENGTH or not (key.isascii() and key.isprintable()):
+        raise Malformed(f"Idempotency-Key must be at most {KEY_LENGTH} printable ASCII characters.")
+    return key
+
+
+def _form_key(form_key: str, fingerprint: str) -> str:
+    """The key of an HTML form together with what was typed.
+
+    A second press of the button is a repetition; going back and changing the text is a new submit.
+    """
+    return f"form {sha256(f'{form_key} {fingerprint}'.encode()).hexdigest()}" if form_key else ""
+
+
+def _fingerprint(kind: str, fields: MultiValueDict[str, Any], files: MultiValueDict[str, UploadedFile]) -> str:
+    """SHA-256 (hex) of the kind, the fields and the contents of the files, which are read in pieces and rewound."""
+    digest = sha256(kind.encode())
+    for name, values in sorted(fields.lists()):
+        digest.update(json.dumps([name, values]).encode())
+    for name, uploads in sorted(files.lists()):
+        for upload in uploads:
+            digest.update(json.dumps([name, upload.name, upload.size]).encode())
+            for chunk in upload.chunks():
+                digest.update(chunk)
+            upload.seek(0)
+    return digest.hexdigest()

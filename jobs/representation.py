@@ -1,0 +1,100 @@
+"""A job as its owner sees it: the JSON body of its status, and its card. Nothing that is for staff alone is in here."""
+
+import json
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+
+from jobs.models import Job, Status
+from jobs.waiting import Wait, wait_of
+
+PACE = ((15, 1), (60, 2), (300, 5))
+"""Up to this age in seconds, ask again after so many seconds. Steps, so that the answer (and its ETag) seldom changes."""
+SLOWEST = 10
+FAR = ((3600, 60), (120, 30))
+"""When a job is due later than in so many seconds, ask again after so many seconds."""
+
+
+def poll_after(job: Job) -> int | None:
+    """After how many seconds it is worth asking again; None once the outcome is there."""
+    if job.is_finished:
+        return None
+    now = timezone.now()
+    for distance, pause in FAR:
+        if job.run_at > now + timedelta(seconds=distance):
+            return pause
+    since = job.started_at if job.status == Status.RUNNING and job.started_at else max(job.created_at, job.run_at)
+    age = (now - since).total_seconds()
+    return next((pause for limit, pause in PACE if age < limit), SLOWEST)
+
+
+def card(job: Job) -> str:
+    """The job's card as HTML."""
+    return _card(job, wait_of(job))
+
+
+def body(job: Job) -> dict[str, Any]:
+    """The job's status as JSON data; docs/http.md describes each field."""
+    wait = wait_of(job)
+    failed = job.status == Status.FAILED
+    return {
+        "id": str(job.pk),
+        "kind": job.kind,
+        "title": job.title,
+        "status": job.status,
+        "progress": {"percent": job.progress_percent, "text": job.progress_text},
+        "wait": wait and {"reason": wait.reason, "text": wait.text, "until": _iso(wait.until), "ahead": wait.ahead},
+        "result": job.result,
+        "error": {"code": job.error_code, "text": job.error_text, "can_retry": job.can_retry} if failed else None,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "created_at": _iso(job.created_at),
+        "run_at": _iso(job.run_at),
+        "started_at": _iso(job.started_at),
+        "finished_at": _iso(job.finished_at),
+        "links": _links(job),
+        "poll_after": poll_after(job),
+        "html": _card(job, wait),
+    }
+
+
+def status_response(request: HttpRequest, job: Job) -> HttpResponseBase:
+    """The answer to a request for the job's status: 200, or 304 if the client has it already."""
+    content = json.dumps(body(job), cls=DjangoJSONEncoder).encode()
+    etag = f'"{sha256(content).hexdigest()[:32]}"'
+    response = HttpResponse(
+        content,
+        content_type="application/json",
+        headers={"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Cookie"},
+    )
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+def accepted_headers(jobs: list[Job], location: str) -> dict[str, str]:
+    """Headers of a 202: where the outcome will be, and when it is worth looking (RFC 9110, sections 15.3.3 and 10.2.3)."""
+    soonest = min((pause for job in jobs if (pause := poll_after(job))), default=0)
+    return {"Location": location, "Retry-After": str(soonest)}
+
+
+def _links(job: Job) -> dict[str, str]:
+    links = {"self": reverse("jobs:status", args=[job.pk]), "page": job.get_absolute_url()}
+    if job.status == Status.FAILED and job.can_retry:
+        links["retry"] = reverse("jobs:retry", args=[job.pk])
+    if job.status == Status.PENDING:
+        links["cancel"] = reverse("jobs:cancel", args=[job.pk])
+    return links
+
+
+def _card(job: Job, wait: Wait | None) -> str:
+    return render_to_string("jobs/_card.html", {"job": job, "kind": job.the_kind, "wait": wait})
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

@@ -1,0 +1,17 @@
+"""Addresses of the core's pages."""
+
+from django.urls import path
+
+from jobs import views
+
+app_name = "jobs"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("jobs/", views.listing, name="list"),
+    path("jobs/new/<slug:name>/", views.new, name="new"),
+    path("jobs/submits/<uuid:submit_id>/", views.submit, name="submit"),
+    path("jobs/<uuid:job_id>/", views.detail, name="detail"),
+    path("jobs/<uuid:job_id>/status.json", views.status, name="status"),
+    path("jobs/<uuid:job_id>/retry/", views.retry, name="retry"),
+    path("jobs/<uuid:job_id>/cancel/", views.cancel, name="cancel"),
+]

@@ -1,0 +1,248 @@
+"""What people and programs do with jobs over HTTP: submit, follow, try again, cancel. docs/http.md is the contract.
+
+Each view reads the request, calls the lifecycle and answers. A job is only ever looked up through `jobs_of`, so that
+somebody else's does not exist (404).
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from jobs import intake, lifecycle, representation
+from jobs import kind as kinds
+from jobs.kind import Kind, KindForm
+from jobs.models import Job, JobQuerySet
+from jobs.owners import jobs_of
+
+PAGE = 25
+"""Jobs on one page of the list."""
+LATEST = 5
+"""Jobs on the start page."""
+EVERYWHERE = "__all__"
+"""Key of the errors that belong to no single field, as in Django's forms."""
+
+Params = ParamSpec("Params")
+
+
+class SignedInRequest(HttpRequest):
+    """A request that has passed `signed_in`."""
+
+    user: User
+
+
+def signed_in(
+    view: Callable[Concatenate[SignedInRequest, Params], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, Params], HttpResponseBase]:
+    """Let only signed-in people in: a browser is led to the sign-in page, a program is told 401."""
+
+    @wraps(view)
+    def guarded(request: Any, /, *args: Params.args, **kwargs: Params.kwargs) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if wants_json(request):
+            return _errors({EVERYWHERE: ["Sign in first."]}, 401)
+        return redirect_to_login(request.get_full_path())
+
+    return guarded
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether the answer is for a program: it sent JSON, or prefers it to HTML."""
+    preferred = request.get_preferred_type(["text/html", "application/json"])
+    return request.content_type == "application/json" or preferred == "application/json"
+
+
+# --- Submit ----------------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@cache_control(private=True, no_cache=True)
+@signed_in
+def new(request: SignedInRequest, name: str) -> HttpResponseBase:
+    """The form of a kind, and the one place through which its jobs are submitted."""
+    kind = kinds.get(name)
+    if kind is None or kind.form is None:
+        raise Http404
+    if request.method != "POST":
+        return _form_page(request, kind, kind.form(owner=request.user))
+    try:
+        asked = intake.read(request, kind.name)
+    except intake.Malformed as error:
+        return _refused(request, kind, kind.form({}, owner=request.user), str(error), 400)
+    form = kind.form(asked.fields, asked.files, owner=request.user)
+    try:
+        accepted = lifecycle.find(request.user, asked.key, asked.fingerprint) or _submit(request.user, kind, form, asked)
+    except lifecycle.KeyReused:
+        text = "This Idempotency-Key was used before, for something else. Use a new key for a new submit."
+        return _refused(request, kind, form, text, 422)
+    if accepted is None:
+        return _refused(request, kind, form, None, 400)
+    return _accepted(request, accepted)
+
+
+def _submit(owner: User, kind: Kind, form: KindForm, asked: intake.Intake) -> lifecycle.Accepted | None:
+    """Hand the jobs of a valid form to the lifecycle; None if the form is not valid. What was not needed is discarded."""
+    if not form.is_valid():
+        return None
+    accepted = None
+    try:
+        accepted = lifecycle.submit(
+            kind, form.submissions(), owner=owner, idempotency_key=asked.key, fingerprint=asked.fingerprint
+        )
+    finally:
+        if accepted is None or accepted.repeated:
+            form.discard()
+    return accepted
+
+
+def _accepted(request: HttpRequest, accepted: lifecycle.Accepted) -> HttpResponse:
+    """303 to where the outcome will be, or 202 with the status of each job."""
+    jobs = list(jobs_of(request).filter(pk__in=[job.pk for job in accepted.jobs]).order_by("created_at", "pk"))
+    if not jobs:
+        raise Http404
+    if len(jobs) > 1 and accepted.submit:
+        page, status = (accepted.submit.get_absolute_url(),) * 2
+        body = {"jobs": [representation.body(job) for job in jobs]}
+    else:
+        page, status = jobs[0].get_absolute_url(), reverse("jobs:status", args=[jobs[0].pk])
+        body = representation.body(jobs[0])
+    if wants_json(request):
+        return JsonResponse(body, status=202, headers=representation.accepted_headers(jobs, status))
+    return HttpResponseRedirect(page, status=303)
+
+
+def _form_page(request: HttpRequest, kind: Kind, form: KindForm, status: int = 200) -> HttpResponse:
+    """The page of a form. A kind may bring its own, named <kind>/new.html, which extends the core's."""
+    key = request.POST.get(intake.FORM_KEY) or uuid4().hex
+    context = {"kind": kind, "form": form, "form_key_name": intake.FORM_KEY, "form_key": key}
+    return render(request, [f"{kind.name}/new.html", "jobs/new.html"], context, status=status)
+
+
+def _refused(request: HttpRequest, kind: Kind, form: KindForm, text: str | None, status: int) -> HttpResponse:
+    """The form again with its errors, or the errors by field as JSON. text: a sentence about the submit as a whole."""
+    if wants_json(request):
+        return _errors({EVERYWHERE: [text]} if text else form.errors, status)
+    if text:
+        form.add_error(None, text)
+    return _form_page(request, kind, form, status)
+
+
+def _errors(errors: dict[str, Any], status: int) -> JsonResponse:
+    return JsonResponse({"errors": {name: [str(one) for one in texts] for name, texts in errors.items()}}, status=status)
+
+
+# --- Follow ----------------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A job's page."""
+    job = get_object_or_404(jobs_of(request), pk=job_id)
+    return render(request, "jobs/detail.html", {"job": job, "unfinished": not job.is_finished})
+
+
+@require_safe
+def status(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    """A job's status as JSON, for the page's script and for programs."""
+    return representation.status_response(request, get_object_or_404(jobs_of(request), pk=job_id))
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def submit(request: HttpRequest, submit_id: UUID) -> HttpResponse:
+    """The jobs of one submit together."""
+    jobs = list(jobs_of(request).filter(submit=submit_id).order_by("created_at", "pk"))
+    if not jobs:
+        raise Http404
+    if wants_json(request):
+        return JsonResponse({"jobs": [representation.body(job) for job in jobs]})
+    unfinished = any(not job.is_finished for job in jobs)
+    return render(request, "jobs/submit.html", {"jobs": jobs, "unfinished": unfinished})
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+@signed_in
+def listing(request: SignedInRequest) -> HttpResponse:
+    """My jobs, newest first."""
+    rows = list(_older(jobs_of(request), request.GET.get("after"))[: PAGE + 1])
+    jobs, more = rows[:PAGE], len(rows) > PAGE
+    return render(request, "jobs/list.html", {"jobs": jobs, "next": jobs[-1].pk if more else None})
+
+
+def _older(jobs: JobQuerySet, after: str | None) -> JobQuerySet:
+    """The jobs in the order of the list, from the one behind job `after` on.
+
+    The moments are compared inside the database: as text, SQLite's own have fewer digits than Python's.
+    """
+    ordered = jobs.order_by("-created_at", "-pk")
+    if after is None:
+        return ordered
+    try:
+        last = jobs.filter(pk=UUID(after))
+    except ValueError:
+        raise Http404 from None
+    if not last.exists():
+        raise Http404
+    moment = last.values("created_at")
+    return ordered.filter(Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=UUID(after)))
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def home(request: HttpRequest) -> HttpResponse:
+    """The start page: what this is, what can be done here, and my latest jobs."""
+    latest = jobs_of(request).order_by("-created_at", "-pk")[:LATEST]
+    return render(request, "jobs/home.html", {"jobs": latest})
+
+
+# --- Change ----------------------------------------------------------------------------------------------------------
+
+
+@require_POST
+def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Run a failed job again."""
+    job = get_object_or_404(jobs_of(request), pk=job_id)
+    too_late = "" if lifecycle.retry(job.pk) else "This job can't be tried again as it stands now."
+    return _back(request, job, too_late)
+
+
+@require_POST
+def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Cancel a job that has not started."""
+    job = get_object_or_404(jobs_of(request), pk=job_id)
+    too_late = "" if lifecycle.cancel(job.pk) else "It was too late to cancel this job: it is not waiting any more."
+    return _back(request, job, too_late)
+
+
+def _back(request: HttpRequest, job: Job, too_late: str) -> HttpResponse:
+    """Back to the job's page, or its status as JSON. too_late: a sentence when the job had moved on."""
+    if wants_json(request):
+        if too_late:
+            return _errors({EVERYWHERE: [too_late]}, 409)
+        return JsonResponse(representation.body(jobs_of(request).get(pk=job.pk)))
+    if too_late:
+        messages.warning(request, too_late)
+    return HttpResponseRedirect(job.get_absolute_url(), status=303)
+
+
+# --- Refusals of the site --------------------------------------------------------------------------------------------
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The answer to a POST without a valid CSRF token (setting CSRF_FAILURE_VIEW)."""
+    if wants_json(request):
+        return _errors({EVERYWHERE: ["Send the csrftoken cookie's value in the X-CSRFToken header."]}, 403)
+    return render(request, "403_csrf.html", status=403)
