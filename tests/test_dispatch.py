@@ -1,0 +1,72 @@
+"""Hints in a real Valkey, and what happens to them."""
+
+import json
+import zlib
+
+import pytest
+from redis import Redis
+
+from jobs import dispatch, kind, lifecycle, sweep
+from jobs.kind import Submission
+from jobs.models import Job
+from tests.environment import VAR
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def accept(count: int = 1) -> list[Job]:
+    echo = kind.get("echo")
+    assert echo
+    return lifecycle.submit(echo, [Submission({"text": "very secret"}, "t")] * count, owner=None).jobs
+
+
+def test_a_message_carries_the_id_of_the_job_and_nothing_else(redis: Redis):
+    (job,) = accept()
+    message = redis.hgetall(f"rq:job:{job.pk}")
+    data = json.loads(zlib.decompress(message[b"data"]))
+    assert data == ["jobs.execution.perform", None, [str(job.pk)], {}]
+    assert b"secret" not in b"".join(message.values())
+
+
+def test_a_job_is_accepted_while_redis_is_away(settings):
+    settings.REDIS_URL = f"unix://{VAR}/nobody-listens.sock"
+    dispatch._queue.cache_clear()
+    try:
+        (job,) = accept()
+        assert Job.objects.runnable().get() == job
+        assert dispatch.queue_lengths() is None
+    finally:
+        dispatch._queue.cache_clear()
+
+
+def test_nothing_is_pushed_for_a_submit_that_is_rolled_back(redis: Redis):
+    from django.db import transaction
+
+    with transaction.atomic():
+        accept()
+        transaction.set_rollback(True)
+    assert redis.dbsize() == 0
+
+
+def test_the_sweep_pushes_again_what_redis_has_lost_and_only_that(redis: Redis):
+    jobs = accept(3)
+    redis.delete(f"rq:job:{jobs[0].pk}")
+    sweep.push_missing()
+    assert [raw.decode() for raw in redis.lrange("rq:queue:network", 0, -1)] == [
+        *(str(job.pk) for job in jobs),
+        str(jobs[0].pk),
+    ]
+    redis.flushall()
+    sweep.push_missing()
+    sweep.push_missing()
+    assert dispatch.queue_lengths() == {"network": 3, "media": 0}
+
+
+def test_a_hint_is_stranded_when_it_stands_between_queue_and_worker_for_two_looks(redis: Redis):
+    (job,) = accept()
+    redis.lmove("rq:queue:network", "rq:queue:network:intermediate")
+    seen = dispatch.clear_stranded(set())
+    assert seen == {str(job.pk)}
+    assert redis.exists(f"rq:job:{job.pk}")
+    dispatch.clear_stranded(seen)
+    assert not redis.exists(f"rq:job:{job.pk}", "rq:queue:network:intermediate")

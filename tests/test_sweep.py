@@ -1,0 +1,67 @@
+"""The sweep: one leader, and what it finds."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import kind, lifecycle, sweep
+from jobs.kind import Submission
+from jobs.models import Job, Leader, Status
+
+pytestmark = pytest.mark.django_db
+
+
+def started() -> Job:
+    echo = kind.get("echo")
+    assert echo
+    (job,) = lifecycle.submit(echo, [Submission({"text": "hi"}, "t")], owner=None).jobs
+    running = lifecycle.start(job.pk, "w")
+    assert running
+    return running
+
+
+def lead(worker: str) -> bool:
+    """A look of `worker` at the leadership, after the first look made the row."""
+    sweep.lead("nobody") if not Leader.objects.exists() else None
+    return sweep.lead(worker)
+
+
+def test_only_one_worker_leads():
+    assert lead("a")
+    assert not lead("b")
+    assert lead("a")
+
+
+def test_another_worker_leads_when_the_leader_falls_silent_or_resigns():
+    assert lead("a")
+    Leader.objects.update(until=timezone.now() - timedelta(seconds=1))
+    assert lead("b")
+    sweep.resign("b")
+    assert lead("c")
+
+
+def test_a_worker_that_does_not_lead_can_not_resign_for_the_leader():
+    assert lead("a")
+    sweep.resign("b")
+    assert not lead("b")
+
+
+def test_a_job_of_a_silent_worker_is_freed():
+    job = started()
+    Job.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    sweep.sweep()
+    assert Job.objects.runnable().get() == job
+
+
+def test_a_job_past_its_time_limit_ends():
+    started()
+    Job.objects.update(deadline=timezone.now() - timedelta(seconds=1))
+    sweep.sweep()
+    assert Job.objects.get().status == Status.FAILED
+
+
+def test_a_job_that_is_well_is_left_alone():
+    started()
+    sweep.sweep()
+    assert Job.objects.get().status == Status.RUNNING

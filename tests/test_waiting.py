@@ -1,0 +1,85 @@
+"""Wait reasons: each true and in words."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import kind, lifecycle
+from jobs.kind import Submission
+from jobs.models import Job, Worker
+from jobs.waiting import Wait, wait_of
+
+pytestmark = pytest.mark.django_db
+
+
+def accept(resource: str = "", **options) -> Job:
+    echo = kind.get("echo")
+    assert echo
+    (job,) = lifecycle.submit(echo, [Submission({"text": "hi"}, "t", resource)], owner=None, **options).jobs
+    return job
+
+
+def reason(job: Job) -> Wait:
+    wait = wait_of(Job.objects.get(pk=job.pk))
+    assert wait is not None
+    return wait
+
+
+@pytest.fixture
+def a_worker() -> Worker:
+    return Worker.objects.create(name="w", role="network", concurrency=1)
+
+
+def test_a_job_that_does_not_wait_has_no_reason():
+    job = accept()
+    running = lifecycle.start(job.pk, "w")
+    assert running
+    assert wait_of(running) is None
+    lifecycle.succeed(running, {})
+    assert wait_of(Job.objects.get(pk=job.pk)) is None
+
+
+def test_a_scheduled_job_says_when_it_starts():
+    moment = timezone.now() + timedelta(days=2)
+    wait = reason(accept(run_at=moment))
+    assert (wait.reason, wait.until) == ("scheduled", moment)
+    assert f"{moment:%H:%M:%S} UTC" in wait.text
+    assert f"{moment.day} {moment:%B}" in wait.text
+
+
+def test_a_job_between_two_attempts_says_which_and_why():
+    job = lifecycle.start(accept().pk, "w")
+    assert job
+    lifecycle.try_again(job, "away", "The mail server is away.", pause=timedelta(seconds=40))
+    wait = reason(job)
+    assert wait.reason == "retry"
+    assert wait.text.startswith("Attempt 2 of 3 starts at ")
+    assert wait.text.endswith("The mail server is away.")
+
+
+def test_a_job_behind_others_on_its_resource_says_how_many(a_worker):
+    jobs = [accept("r") for _ in range(3)]
+    assert reason(jobs[1]) == Wait("turn", "Waits behind 1 job on the same object.", ahead=1)
+    assert reason(jobs[2]) == Wait("turn", "Waits behind 2 jobs on the same object.", ahead=2)
+
+
+def test_a_job_nobody_works_on_says_so():
+    assert reason(accept()).reason == "no_worker"
+
+
+def test_a_worker_of_another_role_is_no_help():
+    Worker.objects.create(name="w", role="media", concurrency=1)
+    assert reason(accept()).reason == "no_worker"
+
+
+def test_a_silent_worker_is_no_worker(a_worker):
+    Worker.objects.update(seen_at=timezone.now() - timedelta(seconds=60))
+    assert reason(accept()).reason == "no_worker"
+
+
+def test_a_job_in_the_queue_says_how_many_come_first(a_worker):
+    now = timezone.now()
+    first, second = accept(run_at=now - timedelta(seconds=2)), accept(run_at=now - timedelta(seconds=1))
+    assert reason(first) == Wait("queue", "Starts in a moment.", ahead=0)
+    assert reason(second) == Wait("queue", "Waits for a free worker, behind 1 job.", ahead=1)
