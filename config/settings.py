@@ -10,6 +10,7 @@ asked for.
 import logging
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit

@@ -1,0 +1,1 @@
+"""Posts to social networks: Mastodon, Bluesky, and webhooks."""

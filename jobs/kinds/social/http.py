@@ -1,0 +1,287 @@
+"""Every request to an address that a person typed, or that a server named, goes through here.
+
+requests-hardened connects to public IP addresses only, over TLS that is verified; redirects are not followed, and time
+and size of an answer are bounded. The one exception are the origins of settings.SANDBOX_ORIGINS, while settings.SANDBOX
+is on: they may be on this machine and speak plain HTTP.
+
+What goes wrong is raised as the contract's errors, whose sentences also suit the form on which an account is connected.
+"""
+
+import json
+import re
+import time
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.utils.text import Truncator
+from requests_hardened import Config, HTTPSession
+from requests_hardened.ip_filter import InvalidIPAddress, filter_host
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import Url, parse_url
+
+from jobs.contract import Failed, JobError, TryAgain
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 20
+"""The longest silence of a server."""
+BODY_SECONDS = 30
+"""The longest time from the request to the end of the body."""
+MAX_BODY = 1024 * 1024
+"""Bytes of a body that are read; what follows is left."""
+MAX_WAIT = timedelta(days=1)
+"""The longest pause that a server may ask for; Bluesky's limits are by the day."""
+MAX_WORDS = 200
+"""Characters of a server's own words that are shown."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered. body: its first MAX_BODY bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server did what it was asked to."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON data, None if it is something else."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+    def fields(self) -> dict[str, Any]:
+        """The body as a JSON object, {} if it is something else."""
+        data = self.json()
+        return data if isinstance(data, dict) else {}
+
+    def words(self) -> str:
+        """Why the server refused, in its own words: plain, short, "" if it gave none that can be shown."""
+        fields = self.fields()
+        for name in ("message", "error_description", "error"):
+            if words := clean(fields.get(name)):
+                return words
+        return ""
+
+
+class _Session(HTTPSession):  # type: ignore[misc]
+    """A hardened session that leaves redirects and the surroundings of the process alone."""
+
+    def __init__(self, *, sandbox: bool) -> None:
+        super().__init__(
+            Config(
+                ip_filter_enable=True,
+                ip_filter_allow_loopback_ips=sandbox,
+                never_redirect=True,
+                default_timeout=(CONNECT_SECONDS, READ_SECONDS),
+                user_agent_override="Offload",
+            )
+        )
+        # No .netrc, which would replace our Authorization header, and no proxy, behind which addresses go unchecked.
+        self.trust_env = False
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Never: even when it follows no redirect, requests would read a redirect's whole body, however large."""
+
+
+def clean(value: object, length: int = MAX_WORDS) -> str:
+    """A string from outside as one short line of visible text; "" for anything that is no string."""
+    if not isinstance(value, str):
+        return ""
+    # U+200D joins the parts of one emoji.
+    visible = (c if c == "\u200d" or unicodedata.category(c)[0] != "C" else " " for c in value[: length * 10])
+    return Truncator(" ".join("".join(visible).split())).chars(length)
+
+
+def secret(value: object) -> str:
+    """A token from outside, "" unless it is a string that fits into a header."""
+    return value if isinstance(value, str) and value.isascii() and value.isprintable() and len(value) < 10_000 else ""
+
+
+def web_address(typed: str) -> str:
+    """The https URL that a person meant. Raises Failed with a sentence if it is none.
+
+    Says nothing yet about the address behind its name; `check_public` and `request` do.
+    """
+    url = typed.strip()
+    if "://" not in url:
+        url = f"https://{url}"
+    parts = _parse(url)
+    if in_sandbox(url):
+        return url
+    if parts.scheme != "https":
+        raise Failed("address", "The address must begin with https://.")
+    try:
+        URLValidator(schemes=["https"])(url)
+    except ValidationError:
+        raise _not_an_address() from None
+    return url
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL (`https://mastodon.example`). Raises Failed if it can't be read."""
+    parts = _parse(url)
+    port = "" if parts.port in (None, {"https": 443, "http": 80}.get(parts.scheme or "")) else f":{parts.port}"
+    return f"{parts.scheme}://{parts.host}{port}"
+
+
+def host_of(url: str) -> str:
+    """Host and port, as people read them."""
+    return origin_of(url).partition("://")[2]
+
+
+def in_sandbox(url: str) -> bool:
+    """Whether the URL belongs to the stand-ins of the outside world that this site was told to trust."""
+    return settings.SANDBOX and origin_of(url) in {origin_of(origin) for origin in settings.SANDBOX_ORIGINS}
+
+
+def is_web_address(url: object) -> bool:
+    """Whether a link that a server named may be shown to people or requested."""
+    try:
+        return isinstance(url, str) and len(url) < 2000 and bool(web_address(url)) and "://" in url
+    except Failed:
+        return False
+
+
+def check_public(url: str) -> None:
+    """Look up the URL's host without calling it. Raises Failed if it is private, TryAgain if there is none."""
+    parts = _parse(url)
+    try:
+        filter_host((parts.host or "").strip("[]"), parts.port or 443, allow_loopback=in_sandbox(url))
+    except InvalidIPAddress:
+        raise _private(url) from None
+    except (requests.RequestException, UnicodeError):
+        raise TryAgain("no_answer", f"There is no server named {host_of(url)}. Please check the address.") from None
+
+
+def request(
+    method: str,
+    url: str,
+    who: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    data: Mapping[str, str] | bytes | None = None,
+    json: object = None,
+) -> Answer:
+    """Send one request and read its answer, whatever its status.
+
+    who: the other side in sentences, "Mastodon (mastodon.example)". params, data, json: as in requests.
+    Raises Failed if the address is not one we call, TryAgain if no whole answer came; the request may have had its
+    effect even so.
+    """
+    sandbox = in_sandbox(url)
+    if not sandbox and not url.startswith("https://"):
+        raise Failed("address", f"{who} named an address that does not begin with https://, which we don't call.")
+    end = time.monotonic() + BODY_SECONDS
+    try:
+        with (
+            _Session(sandbox=sandbox) as session,
+            session.request(
+                method, url, headers=headers, params=params, data=data, json=json, stream=True, allow_redirects=False
+            ) as response,
+        ):
+            return Answer(response.status_code, response.headers, _read(response, end))
+    except InvalidIPAddress:
+        raise _private(url) from None
+    except requests.exceptions.SSLError:
+        raise TryAgain("no_answer", f"{who} has no valid certificate, so we can't talk to it safely.") from None
+    except (requests.Timeout, TimeoutError):
+        raise TryAgain("no_answer", f"{who} did not answer in time.") from None
+    except (requests.RequestException, HTTPError, UnicodeError):
+        raise TryAgain("no_answer", f"{who} did not answer.") from None
+
+
+def _read(response: requests.Response, end: float) -> bytes:
+    """The body's first MAX_BODY bytes. Raises TimeoutError if they take longer than until `end`."""
+    body = b""
+    while len(body) < MAX_BODY and (some := response.raw.read1(MAX_BODY - len(body), decode_content=True)):
+        body += some
+        if time.monotonic() > end:
+            raise TimeoutError
+    return body
+
+
+def expect(answer: Answer, who: str) -> Answer:
+    """The answer, if it is a good one. Raises what the contract says about the others.
+
+    Failed("reconnect") for access that was taken away, Failed("refused") for what will be refused again,
+    Failed("redirect"), TryAgain for rate limits and servers in trouble.
+    """
+    if answer.ok:
+        return answer
+    words = answer.words()
+    said = f": “{words}”." if words else f" (HTTP {answer.status})."
+    if answer.status == 429:
+        until = waiting_until(answer.headers)
+        when = f"wait until {until:%H:%M} UTC" if until else "slow down"
+        raise TryAgain("rate_limited", f"{who} asked us to {when}.", not_before=until)
+    if answer.status >= 500 or answer.status in (408, 425):
+        raise TryAgain("unavailable", f"{who} has a problem{said}", not_before=waiting_until(answer.headers))
+    if 300 <= answer.status < 400:
+        raise Failed("redirect", f"{who} sends us on to another address. Connect that one instead.")
+    # A bare 403 comes from a firewall in front of the server and says nothing about the account.
+    if answer.status == 401 or (answer.status == 403 and words):
+        raise Failed("reconnect", f"{who} does not accept our access any more{said} Connect the account again.")
+    raise Failed("refused", f"{who} refused this{said}")
+
+
+def not_understood(who: str) -> JobError:
+    """The error for an answer that lacks what its documentation promises."""
+    return TryAgain("not_understood", f"{who} answered something that we can't read.")
+
+
+def waiting_until(headers: Mapping[str, str]) -> datetime | None:
+    """When a server wants to be asked again, in the future and at most MAX_WAIT away; None if it does not say.
+
+    Reads Retry-After (seconds or an HTTP date, RFC 9110 section 10.2.3), then RateLimit-Reset and X-RateLimit-Reset,
+    which are seconds since 1970 on Bluesky, ISO 8601 on Mastodon, and seconds from now elsewhere.
+    """
+    now = datetime.now(UTC)
+    for name in ("Retry-After", "RateLimit-Reset", "X-RateLimit-Reset"):
+        if moment := _moment(headers.get(name, "").strip(), now):
+            return min(max(moment, now + timedelta(seconds=1)), now + MAX_WAIT)
+    return None
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
+    """The moment that a header names, None if it can't be read. Numbers below 10^9 count from now."""
+    try:
+        if re.fullmatch(r"\d{1,15}(\.\d{1,9})?", text):
+            seconds = float(text)
+            return now + timedelta(seconds=seconds) if seconds < 1e9 else datetime.fromtimestamp(seconds, UTC)
+        moment = datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
+
+
+def _parse(url: str) -> Url:
+    """The parts of a URL, read as requests reads it: two parsers that differ would let one address pass for another."""
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        raise _not_an_address() from None
+    if not parts.scheme or not parts.host or parts.auth or "\\" in url or any(c.isspace() for c in url):
+        raise _not_an_address()
+    return parts
+
+
+def _not_an_address() -> Failed:
+    return Failed("address", "This is not a web address. It should look like https://mastodon.example.")
+
+
+def _private(url: str) -> Failed:
+    return Failed("private_address", f"{host_of(url)} is a private address; we only connect to public ones.")

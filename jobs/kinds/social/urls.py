@@ -1,0 +1,13 @@
+"""Addresses of the accounts, below /social/."""
+
+from django.urls import path
+
+from jobs.kinds.social import views
+
+urlpatterns = [
+    path("accounts/", views.accounts, name="accounts"),
+    path("accounts/<int:pk>/avatar/", views.avatar, name="avatar"),
+    path("accounts/<int:pk>/disconnect/", views.disconnect, name="disconnect"),
+    path("connect/mastodon/callback/", views.mastodon_callback, name="mastodon_callback"),
+    path("connect/<str:network>/", views.connect, name="connect"),
+]
