@@ -16,10 +16,10 @@ from jobs.models import Job, Status
 from jobs.waiting import Wait, wait_of
 
 PACE = ((15, 1), (60, 2), (300, 5))
-"""Up to this age in seconds, ask again after so many seconds. Steps, so that the answer (and its ETag) seldom changes."""
+"""Up to this age in seconds, ask again after so many. In steps, so that the answer (and its ETag) seldom changes."""
 SLOWEST = 10
 FAR = ((3600, 60), (120, 30))
-"""When a job is due later than in so many seconds, ask again after so many seconds."""
+"""When a job is due later than in so many seconds, ask again after so many."""
 
 
 def poll_after(job: Job) -> int | None:
@@ -78,7 +78,7 @@ def status_response(request: HttpRequest, job: Job) -> HttpResponseBase:
 
 
 def accepted_headers(jobs: list[Job], location: str) -> dict[str, str]:
-    """Headers of a 202: where the outcome will be, and when it is worth looking (RFC 9110, sections 15.3.3 and 10.2.3)."""
+    """Headers of a 202: where the outcome will be and when to look (RFC 9110, sections 15.3.3 and 10.2.3)."""
     soonest = min((pause for job in jobs if (pause := poll_after(job))), default=0)
     return {"Location": location, "Retry-After": str(soonest)}
 

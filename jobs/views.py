@@ -82,7 +82,7 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
         return _refused(request, kind, kind.form({}, owner=request.user), str(error), 400)
     form = kind.form(asked.fields, asked.files, owner=request.user)
     try:
-        accepted = lifecycle.find(request.user, asked.key, asked.fingerprint) or _submit(request.user, kind, form, asked)
+        accepted = _submit(request.user, kind, form, asked)
     except lifecycle.KeyReused:
         text = "This Idempotency-Key was used before, for something else. Use a new key for a new submit."
         return _refused(request, kind, form, text, 422)
@@ -92,7 +92,12 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
 
 
 def _submit(owner: User, kind: Kind, form: KindForm, asked: intake.Intake) -> lifecycle.Accepted | None:
-    """Hand the jobs of a valid form to the lifecycle; None if the form is not valid. What was not needed is discarded."""
+    """Hand the jobs of a valid form to the lifecycle, once for each key; None if the form is not valid.
+
+    Files that the form kept and no job needs are discarded. Raises lifecycle.KeyReused.
+    """
+    if earlier := lifecycle.find(owner, asked.key, asked.fingerprint):
+        return earlier
     if not form.is_valid():
         return None
     accepted = None
@@ -139,7 +144,9 @@ def _refused(request: HttpRequest, kind: Kind, form: KindForm, text: str | None,
 
 
 def _errors(errors: dict[str, Any], status: int) -> JsonResponse:
-    return JsonResponse({"errors": {name: [str(one) for one in texts] for name, texts in errors.items()}}, status=status)
+    return JsonResponse(
+        {"errors": {name: [str(one) for one in texts] for name, texts in errors.items()}}, status=status
+    )
 
 
 # --- Follow ----------------------------------------------------------------------------------------------------------
@@ -196,7 +203,7 @@ def _older(jobs: JobQuerySet, after: str | None) -> JobQuerySet:
         raise Http404 from None
     if not last.exists():
         raise Http404
-    moment = last.values("created_at")
+    moment = last.values("created_at")[:1]
     return ordered.filter(Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=UUID(after)))
 
 
