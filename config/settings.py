@@ -32,6 +32,9 @@ VAR_DIR: Path = env.path("VAR_DIR", BASE_DIR / "var").resolve()
 EMBEDDED: bool = not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"))
 SANDBOX: bool = env.bool("SANDBOX", EMBEDDED)
 SANDBOX_URL: str = env.str("SANDBOX_URL", "http://127.0.0.1:8001").rstrip("/")
+# Origins (scheme://host:port) of stand-ins for the outside world: the only addresses that the social kind calls
+# although they are on this machine or speak plain HTTP. Without the sandbox there are none.
+SANDBOX_ORIGINS: list[str] = env.list("SANDBOX_ORIGINS", [SANDBOX_URL])
 SANDBOX_SMTP_PORT: int = env.int("SANDBOX_SMTP_PORT", 8025, validate=port)
 DEBUG: bool = env.bool("DEBUG", False)
 
@@ -48,13 +51,11 @@ def _secret_key() -> str:
         return given
     path = VAR_DIR / "secret_key"
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with suppress(FileExistsError), open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
+        return path.read_text()
     except OSError as error:
-        raise ImproperlyConfigured(f"{path} can't be written ({error.strerror}): set VAR_DIR or SECRET_KEY.") from None
-    return path.read_text()
+        raise ImproperlyConfigured(f"VAR_DIR: {path} can't be kept ({error.strerror}).") from None
 
 
 SECRET_KEY = _secret_key()
@@ -200,7 +201,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", 
 REDIS_SOCKET: Path = VAR_DIR / "valkey.sock"
 REDIS_URL: str = env.str("REDIS_URL", f"unix://{quote(str(REDIS_SOCKET))}")
 try:
-    parse_url(REDIS_URL)
+    parse_url(REDIS_URL)  # type: ignore[no-untyped-call]
 except ValueError as error:
     raise ImproperlyConfigured(f"REDIS_URL: {error}") from None
 # One queue for each role of worker (jobs.kind.Role). django-rq reads this for its own pages; jobs.dispatch and
@@ -244,16 +245,18 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_ADAPTER = "jobs.kinds.email.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "jobs.kinds.email.forms.SignupForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 
 # Every mail that Django sends becomes a job; the job's worker speaks SMTP with the server of EMAIL_URL.
 EMAIL_BACKEND = "jobs.kinds.email.backend.JobEmailBackend"
-_email = env.dj_email_url("EMAIL_URL", f"smtp://127.0.0.1:{SANDBOX_SMTP_PORT}")
+_email_url: str = env.str("EMAIL_URL", f"smtp://127.0.0.1:{SANDBOX_SMTP_PORT}")
 # dj-email-url takes smtps:// for STARTTLS, which is not what the name means elsewhere.
-if not _email["EMAIL_HOST"] or urlsplit(os.environ.get("EMAIL_URL", "smtp:")).scheme not in {"smtp", "submission"}:
+if urlsplit(_email_url).scheme not in {"smtp", "submission"} or not urlsplit(_email_url).hostname:
     raise ImproperlyConfigured(
-        "EMAIL_URL must look like smtp://user:password@host:port, with submission:// for STARTTLS and ?ssl=true for TLS."
+        "EMAIL_URL must look like smtp://user:password@host:port; submission:// is for STARTTLS, ?ssl=true for TLS."
     )
+_email = env.dj_email_url("EMAIL_URL", _email_url)
 EMAIL_HOST: str = _email["EMAIL_HOST"]
 EMAIL_PORT: int = _email["EMAIL_PORT"] or 25
 EMAIL_HOST_USER: str = _email["EMAIL_HOST_USER"] or ""

@@ -1,0 +1,178 @@
+"""Sending one mail to one address over SMTP, and telling apart what may pass, what will not, and what nobody can know.
+
+A server that takes a message answers once, after the last line of its data. If that answer is lost the mail may or may
+not have been sent, and SMTP has no way to ask (RFC 1047). Such a job fails with the code `outcome_unknown` instead of
+sending twice; only its owner, having been told, can have it sent again.
+
+https://www.rfc-editor.org/rfc/rfc5321 (SMTP), https://www.rfc-editor.org/rfc/rfc1047 (lost replies),
+https://www.rfc-editor.org/rfc/rfc3463 (what 5.1.1 means), https://www.rfc-editor.org/rfc/rfc4954 (sign-in).
+"""
+
+import logging
+import re
+import smtplib
+import ssl
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.mail.utils import DNS_NAME
+
+from jobs.contract import Failed, Job, JobError, Kind, Run, TryAgain
+
+logger = logging.getLogger(__name__)
+
+OUTCOME_UNKNOWN = "outcome_unknown"
+
+
+class EmailKind(Kind):
+    """One mail to one address. Made by `JobEmailBackend`, never by a form."""
+
+    name = "email"
+    label = "E-mail"
+    # Seven pauses, 10 minutes together on average: longer than the five minutes for which greylisting usually refuses.
+    max_attempts = 8
+    time_limit = timedelta(minutes=1)
+    backoff = timedelta(seconds=10)
+    summary_template = "email/_result.html"
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """Send the mail, unless an earlier attempt did. Message and Message-ID are the same in all attempts."""
+        if "server_said" not in run.kept:
+            if _may_have_been_sent(run):
+                raise _outcome_unknown()
+            try:
+                with _mail_server() as smtp:
+                    _send(smtp, run)
+            except OSError as error:
+                raise _problem(error) from error
+        return {
+            "to": run.payload["to"],
+            "message_id": run.payload["message_id"],
+            "server_said": run.kept["server_said"],
+        }
+
+
+def _may_have_been_sent(run: Run) -> bool:
+    """Whether an earlier attempt stopped between handing the mail over and the answer, and nobody was told yet."""
+    attempt = run.kept.get("sending")
+    if not attempt:
+        return False
+    told = Job.objects.filter(
+        pk=run.job_id, attempts__number__gte=attempt, attempts__error_code=OUTCOME_UNKNOWN
+    ).exists()
+    return not told
+
+
+@contextmanager
+def _mail_server() -> Iterator[smtplib.SMTP]:
+    """A session with the server of EMAIL_URL: encrypted and signed in, if the settings say so. Raises OSError."""
+    host, port, timeout = settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT
+    if settings.EMAIL_USE_SSL:
+        smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+            host, port, DNS_NAME.get_fqdn(), timeout=timeout, context=ssl.create_default_context()
+        )
+    else:
+        smtp = smtplib.SMTP(host, port, DNS_NAME.get_fqdn(), timeout=timeout)
+    try:
+        if settings.EMAIL_USE_TLS:
+            smtp.starttls(context=ssl.create_default_context())
+        smtp.ehlo_or_helo_if_needed()
+        if settings.EMAIL_HOST_USER:
+            smtp.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
+        yield smtp
+    finally:
+        with suppress(OSError):
+            smtp.quit()
+        smtp.close()
+
+
+def _send(smtp: smtplib.SMTP, run: Run) -> None:
+    """One mail transaction, RFC 5321 section 3.3. Returns once the server has taken the mail."""
+    message = b64decode(run.payload["message"])
+    options = [f"SIZE={len(message)}"] if smtp.has_extn("size") else []
+    if smtp.has_extn("8bitmime") and not message.isascii():
+        options.append("BODY=8BITMIME")
+    _expect(2, smtp.mail(run.payload["sender"], options), "sender_refused", "The mail server refused our own address.")
+    _expect(2, smtp.rcpt(run.payload["to"]), "address_refused", "The mail server refused this address.")
+
+    refused = "message_refused", "The mail server refused this mail."
+    run.keep(sending=run.attempt)
+    try:
+        _expect(3, smtp.docmd("DATA"), *refused)
+        # A line that begins with a dot gets another one; a dot alone ends the data (section 4.5.2).
+        smtp.send(re.sub(rb"(?m)^\.", b"..", message).removesuffix(b"\r\n") + b"\r\n.\r\n")
+    except (OSError, JobError):
+        # The line that ends the data never left, so the server has taken nothing (section 4.1.1.4).
+        run.keep(sending=None)
+        raise
+    try:
+        answer = smtp.getreply()
+    except OSError as error:
+        raise _outcome_unknown() from error
+    try:
+        reply = _expect(2, answer, *refused)
+    except JobError:
+        run.keep(sending=None)
+        raise
+    run.keep(server_said=_words(reply))
+
+
+def _expect(first_digit: int, answer: tuple[int, bytes], error_code: str, text: str) -> bytes:
+    """The words of an answer whose code begins with `first_digit` (section 4.2.1). Raises JobError for any other."""
+    code, reply = answer
+    if code < 0:
+        raise _outcome_unknown()
+    if code // 100 != first_digit:
+        raise _refusal(code, reply, error_code, text)
+    return reply
+
+
+def _refusal(code: int, reply: bytes | str, error_code: str, text: str) -> JobError:
+    """What a negative reply means: 5yz is for good, anything else may pass (section 4.2.1)."""
+    words = _words(reply)
+    quoted = f": “{words.rstrip('.')}”." if words else "."
+    if not 500 <= code < 600:
+        return TryAgain("mail_server_busy", f"The mail server asked us to come back later{quoted}")
+    if error_code == "address_refused" and words.startswith("5.1.1"):
+        return Failed(error_code, "The mail server says that this address does not exist.")
+    return Failed(error_code, text.rstrip(".") + quoted)
+
+
+def _problem(error: OSError) -> JobError:
+    """What it means that there was no session, or no end to it. smtplib's errors are OSErrors, too."""
+    if isinstance(error, smtplib.SMTPResponseException):
+        if not 500 <= error.smtp_code < 600:
+            return _refusal(error.smtp_code, error.smtp_error, "", "")
+    elif isinstance(error, smtplib.SMTPServerDisconnected) or not isinstance(
+        error, smtplib.SMTPException | ssl.SSLCertVerificationError
+    ):
+        return TryAgain("mail_server_unreachable", "The mail server could not be reached, or did not answer in time.")
+    # The server and the settings of this site do not fit: nothing that a mail's owner could change.
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        code, text = "mail_sign_in_refused", "The mail server refused our sign-in"
+    elif isinstance(error, ssl.SSLError):
+        code, text = "mail_server_not_trusted", "The mail server could not prove that it is the right one"
+    else:
+        code, text = "mail_server_refused", "The mail server would not talk to us"
+    logger.error("%s; look at EMAIL_URL: %s", text, error)
+    return Failed(code, f"{text}. The people who run this site have to put that right; it is in their log.")
+
+
+def _outcome_unknown() -> Failed:
+    return Failed(
+        OUTCOME_UNKNOWN,
+        "The mail may have been sent: the connection broke off before the mail server confirmed it. "
+        "Look in the mailbox, and in its spam folder, before you have it sent again.",
+    )
+
+
+def _words(reply: bytes | str) -> str:
+    """A server's reply as one short line, without links: a filter may quote one from the mail, and that is a secret."""
+    text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    text = re.sub(r"\b\w+://\S+", "…", text)
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return text if len(text) <= 200 else text[:199] + "…"
