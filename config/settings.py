@@ -39,7 +39,8 @@ SANDBOX_SMTP_PORT: int = env.int("SANDBOX_SMTP_PORT", 8025, validate=port)
 DEBUG: bool = env.bool("DEBUG", False)
 
 try:
-    VAR_DIR.mkdir(parents=True, exist_ok=True)
+    # For its owner only: databases and uploads are in there.
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
     raise ImproperlyConfigured(f"VAR_DIR: the folder {VAR_DIR} can't be made ({error.strerror}).") from None
 
@@ -284,4 +285,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    # The sandbox's mail server (aiosmtpd) logs every line of every session.
+    "loggers": {"mail.log": {"level": "WARNING"}},
 }
