@@ -1,0 +1,99 @@
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+import requests
+
+pytestmark = pytest.mark.stack
+
+
+def test_a_dropped_reply_leaves_exactly_one_post(network, ann):
+    key = str(uuid4())
+    network.behave(mode="drop", remaining=1)
+    with pytest.raises(requests.ConnectionError):
+        ann.toot("did it work?", key)
+    assert len(ann.statuses()) == 1
+    again = ann.toot("did it work?", key)
+    assert again.json()["id"] == ann.statuses()[0]["id"]
+    assert len(ann.statuses()) == 1
+    calls = [(call["effect"], call["status"], call["key"]) for call in network.calls("/api/v1/statuses")]
+    assert calls == [(True, None, key), (False, 200, key)]
+
+
+def test_a_reset_connection_leaves_nothing(network, ann):
+    network.behave(mode="reset", remaining=1)
+    with pytest.raises(requests.ConnectionError):
+        ann.toot("lost")
+    assert ann.statuses() == []
+    assert [(call["effect"], call["status"]) for call in network.calls("/api/v1/statuses")] == [(False, None)]
+
+
+def test_too_many_requests_say_when_to_come_back(network, ann):
+    network.behave(mode="429", remaining=1)
+    response = ann.toot("wait")
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
+    assert response.headers["X-RateLimit-Remaining"] == "0"
+    assert datetime.fromisoformat(response.headers["X-RateLimit-Reset"]) > datetime.now(UTC)
+    assert ann.toot("now").status_code == 200
+
+
+def test_too_many_requests_without_retry_after(network, ann):
+    network.behave(mode="429_bare", remaining=1)
+    response = ann.toot("wait")
+    assert response.status_code == 429
+    assert "Retry-After" not in response.headers
+
+
+def test_an_internal_error_is_no_json_and_does_nothing(network, ann):
+    network.behave(mode="500", remaining=1)
+    response = ann.toot("oops")
+    assert (response.status_code, response.headers["Content-Type"]) == (500, "text/html; charset=utf-8")
+    assert ann.statuses() == []
+
+
+def test_each_answer_counts_down_the_rate_limit(ann):
+    before, after = (int(ann.me().headers["X-RateLimit-Remaining"]) for _ in range(2))
+    assert after == before - 1 or after > before  # a new window may begin in between
+
+
+def test_a_mode_holds_for_as_many_requests_as_asked(network, ann):
+    network.behave(mode="500", remaining=2)
+    assert [ann.toot("x").status_code for _ in range(3)] == [500, 500, 200]
+
+
+def test_a_mode_without_a_count_holds_until_changed(network, ann):
+    network.behave(mode="500", remaining=0)
+    assert [ann.toot("x").status_code for _ in range(3)] == [500, 500, 500]
+    assert ann.me().status_code == 200
+    network.behave(mode="normal")
+    assert ann.toot("x").status_code == 200
+
+
+def test_the_delay_is_kept(network, ann):
+    network.behave(delay_ms=300)
+    assert ann.toot("slowly").elapsed.total_seconds() >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"mode": "angry"}, "mode"),
+        ({"delay_ms": -1}, "delay_ms"),
+        ({"delay_ms": "x"}, "delay_ms"),
+        ({"speed": 1}, "speed"),
+    ],
+)
+def test_a_wrong_behaviour_is_refused_at_its_field(network, asked, field):
+    response = network.post("/practice/behaviour", json=asked)
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [field]
+
+
+def test_another_website_can_not_change_the_behaviour(network):
+    response = network.post("/practice/behaviour", data='{"mode": "500"}', headers={"Content-Type": "text/plain"})
+    assert response.status_code == 415
+
+
+def test_a_request_under_a_foreign_host_name_is_refused(network):
+    assert network.get("/practice/log", headers={"Host": "evil.example"}).status_code == 400
