@@ -1,7 +1,7 @@
 """What staff see: every job with its attempts, to read; and two verbs, retry and cancel, that go through the lifecycle.
 
-Payloads may carry secrets (a confirmation link, a token) and are never loaded here. Lists stay quick over a million rows:
-nothing counts or groups the whole table.
+Payloads may carry secrets (a confirmation link, a token) and are never loaded here. Lists stay quick over a million
+rows: nothing counts or groups the whole table.
 """
 
 import json
@@ -16,7 +16,6 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from jobs import kind as kinds
 from jobs import lifecycle
@@ -42,8 +41,6 @@ class CappedPaginator(Paginator):
 class ReadOnly:
     """Mixin for admin classes whose rows are written by the program alone."""
 
-    view_on_site = False
-
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Nobody adds rows by hand."""
         return False
@@ -57,11 +54,11 @@ class ReadOnly:
         return False
 
 
-def _pre(text: str) -> SafeString:
-    return format_html("<pre>{}</pre>", text) if text else format_html("–")
+def _pre(text: str) -> str:
+    return format_html("<pre>{}</pre>", text) if text else "–"
 
 
-def _pretty(value: Any) -> SafeString:
+def _pretty(value: Any) -> str:
     return _pre("" if value is None else json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True))
 
 
@@ -114,10 +111,10 @@ class AttemptInline(ReadOnly, admin.StackedInline):
 
     def has_view_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
         """Whoever may see the job may see its attempts."""
-        return bool(request.user.has_perm("jobs.view_job"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm("jobs.view_job"))
 
     @admin.display(description="traceback")
-    def the_traceback(self, attempt: Attempt) -> SafeString:
+    def the_traceback(self, attempt: Attempt) -> str:
         """The traceback as it was printed."""
         return _pre(attempt.traceback)
 
@@ -142,6 +139,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     list_filter = ("status", KindFilter, RoleFilter, "created_at")
     list_select_related = ("owner",)
     list_per_page = 50
+    view_on_site = False
     search_fields = ("title", "owner__email", "resource")
     search_help_text = (
         "A job's id, or a part of its title, of its owner's e-mail address or of its resource. "
@@ -158,7 +156,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         ("Outcome", {"fields": ("the_result", "error_code", "error_text", "can_retry", "the_traceback")}),
         ("Progress", {"fields": ("progress_percent", "progress_text", "attempt", "max_attempts", "the_kept")}),
         ("Place in line", {"fields": ("resource", "position", "has_turn", "run_at")}),
-        ("Worker", {"fields": ("worker", "lease_until", "deadline")}),
+        ("Worker", {"fields": ("worker", "time_limit", "lease_until", "deadline")}),
         ("Times", {"fields": ("created_at", "started_at", "finished_at")}),
     )
 
@@ -177,7 +175,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
 
     def has_move_permission(self, request: HttpRequest) -> bool:
         """Who may retry and cancel: staff with the model's change permission, though nobody edits fields."""
-        return bool(request.user.has_perm("jobs.change_job"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm("jobs.change_job"))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -197,28 +195,28 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         return job.kind_label
 
     @admin.display(description="result")
-    def the_result(self, job: Job) -> SafeString:
+    def the_result(self, job: Job) -> str:
         """The result as indented JSON."""
         return _pretty(job.result)
 
     @admin.display(description="kept between attempts")
-    def the_kept(self, job: Job) -> SafeString:
+    def the_kept(self, job: Job) -> str:
         """What attempts kept for the next, as indented JSON."""
         return _pretty(job.kept or None)
 
     @admin.display(description="traceback")
-    def the_traceback(self, job: Job) -> SafeString:
+    def the_traceback(self, job: Job) -> str:
         """The traceback as it was printed."""
         return _pre(job.traceback)
 
     @admin.action(description="Retry failed jobs", permissions=["move"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """failed → pending."""
+        """Failed → pending."""
         self._move(request, queryset, lifecycle.retry, "will be tried again", Status.FAILED)
 
     @admin.action(description="Cancel pending jobs", permissions=["move"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """pending → cancelled."""
+        """Pending → cancelled."""
         self._move(request, queryset, lifecycle.cancel, "cancelled", Status.PENDING)
 
     def _move(
@@ -247,6 +245,7 @@ class JobInline(ReadOnly, admin.TabularInline):
     model = Job
     extra = 0
     can_delete = False
+    view_on_site = False
     show_change_link = True
     fields = readonly_fields = ("status", "resource", "attempt", "created_at", "finished_at")
 
@@ -264,6 +263,7 @@ class SubmitAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ("=id", "owner__email")
     show_full_result_count = False
     paginator = CappedPaginator
+    view_on_site = False
     inlines = (JobInline,)
 
 

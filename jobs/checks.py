@@ -19,6 +19,9 @@ from jobs.models import Job
 TAKEN_NAMES = frozenset({"accounts", "admin", "healthz", "jobs", "sandbox", "static"})
 """First parts of paths that belong to the site, so that no kind's own pages can live below them."""
 
+LONGEST_NAME = Job._meta.get_field("kind").max_length or 0
+"""Characters that a row has for its kind's name."""
+
 
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -83,9 +86,8 @@ def check_kinds(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _problems(kind: Kind) -> Iterator[str]:
-    longest = Job._meta.get_field("kind").max_length
-    if not (kind.name.isidentifier() and kind.name.islower() and len(kind.name) <= longest):
-        yield f"its name must be one word of lower-case letters, digits and _, {longest} characters at most."
+    if not (kind.name.isidentifier() and kind.name.islower() and len(kind.name) <= LONGEST_NAME):
+        yield f"its name must be one word of lower-case letters, digits and _, {LONGEST_NAME} characters at most."
     if kind.name in TAKEN_NAMES:
         yield "its name is an address of the site itself."
     if kind.role not in set(Role):

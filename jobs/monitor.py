@@ -98,7 +98,7 @@ def lines() -> list[Line]:
     return sorted(found.values(), key=lambda line: (line.role, line.label))
 
 
-def _unfinished() -> Iterable[dict[str, Any]]:
+def _unfinished() -> Iterable[Any]:
     pending = Q(status=Status.PENDING)
     due = pending & Q(has_turn=True, run_at__lte=Now())
     return (
@@ -115,7 +115,7 @@ def _unfinished() -> Iterable[dict[str, Any]]:
     )
 
 
-def _outcomes() -> Iterable[dict[str, Any]]:
+def _outcomes() -> Iterable[Any]:
     return (
         Job.objects.filter(finished_at__gte=Now() - OUTCOMES_SINCE)
         .order_by()
@@ -126,9 +126,7 @@ def _outcomes() -> Iterable[dict[str, Any]]:
 
 def workers() -> list[WorkerLine]:
     """The registered workers by role and name; the sweep forgets those that have been silent for an hour."""
-    running = dict(
-        Job.objects.filter(status=Status.RUNNING).order_by().values_list("worker").annotate(Count("pk"))
-    )
+    running = dict(Job.objects.filter(status=Status.RUNNING).order_by().values_list("worker").annotate(Count("pk")))
     seen = Worker.objects.annotate(
         silence=ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
     ).order_by("role", "name")

@@ -11,11 +11,11 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from jobs import monitor
 from jobs import kind as kinds
+from jobs import monitor
 from jobs.models import Job, Status, Worker
-from tests.processes import ROOT, manage
 from jobs.sandbox.services import free_port
+from tests.processes import ROOT, manage
 
 FAR = timedelta(hours=1)
 
@@ -122,9 +122,7 @@ def test_a_worker_that_was_silent_for_too_long_is_marked() -> None:
 
 
 @pytest.mark.django_db
-def test_the_numbers_take_four_queries_however_many_jobs_there_are(
-    redis: Any, django_assert_num_queries: Any
-) -> None:
+def test_the_numbers_take_four_queries_however_many_jobs_there_are(redis: Any, django_assert_num_queries: Any) -> None:
     for kind in ("echo", "gone", "other"):
         make(kind=kind)
         make(Status.FAILED, kind=kind)

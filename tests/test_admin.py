@@ -1,0 +1,262 @@
+"""The admin: jobs are found and read by staff, never edited, and moved only by the lifecycle."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs import admin, lifecycle
+from jobs import kind as kinds
+from jobs.kind import Submission
+from jobs.models import Attempt, Job, Status, Submit, Worker
+
+LIST = "/admin/jobs/job/"
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("staff", "staff@example.org", "a-long-password"))
+    return client
+
+
+def submit(*titles: str, owner: User | None = None, kind: str = "echo", resource: str = "") -> list[Job]:
+    """Accepted jobs; their payload holds a secret."""
+    the_kind = kinds.get(kind)
+    assert the_kind is not None
+    submissions = [Submission({"text": "payload-secret"}, title, resource) for title in titles]
+    return lifecycle.submit(the_kind, submissions, owner=owner).jobs
+
+
+def failed(title: str = "A failed job", **values: Any) -> Job:
+    """A job whose only attempt failed, with a traceback."""
+    (job,) = submit(title, **values)
+    started = lifecycle.start(job.pk, "host:1:abc")
+    assert started is not None
+    lifecycle.fail(started, "went_wrong", "It went wrong.", traceback="Traceback: <b>line 1</b>\n  line 2")
+    job.refresh_from_db()
+    return job
+
+
+def page(job: Job) -> str:
+    return f"{LIST}{job.pk}/change/"
+
+
+def text_of(client: Client, path: str, **query: str) -> str:
+    answer = client.get(path, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def act(client: Client, action: str, *jobs: Job) -> str:
+    """Choose jobs in the list and run an action. Returns the page that follows."""
+    answer = client.post(LIST, {"action": action, "_selected_action": [job.pk for job in jobs]}, follow=True)
+    return str(answer.content.decode())
+
+
+def test_the_list_shows_what_staff_look_for(staff: Client, user: User) -> None:
+    submit("Ann's job", owner=user, resource="account:1")
+    text = text_of(staff, LIST)
+    for part in ("Echo", "pending", "Ann&#x27;s job", "ann", "account:1"):
+        assert part.lower() in text.lower()
+
+
+def test_the_list_takes_as_many_queries_for_twenty_jobs_as_for_one(staff: Client, user: User) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            staff.get(LIST)
+        return len(captured)
+
+    submit("One", owner=user)
+    staff.get(LIST)
+    once = queries()
+    submit(*map(str, range(20)), owner=user)
+    assert queries() == once
+
+
+def test_no_admin_page_loads_a_payload(staff: Client, user: User) -> None:
+    job = failed(owner=user)
+    made = Submit.objects.create(owner=user, kind="echo", idempotency_key="k", fingerprint="f")
+    Job.objects.filter(pk=job.pk).update(submit=made)
+    for path in (LIST, page(job), f"/admin/jobs/submit/{made.pk}/change/"):
+        with CaptureQueriesContext(connection) as captured:
+            text = text_of(staff, path)
+        assert "payload-secret" not in text
+        assert not [query for query in captured.captured_queries if "payload_text" in query["sql"]]
+
+
+def test_a_jobs_page_shows_every_field_but_the_payload(staff: Client) -> None:
+    job = failed()
+    shown = {str(name).removeprefix("the_") for _, options in admin.JobAdmin.fieldsets for name in options["fields"]}
+    assert shown == {field.name for field in Job._meta.concrete_fields} - {"payload_text"}
+    assert "It went wrong." in text_of(staff, page(job))
+
+
+def test_a_jobs_page_shows_its_attempts_with_tracebacks_as_text(staff: Client) -> None:
+    job = failed()
+    Attempt.objects.filter(job=job).update(traceback="Traceback: <b>of the attempt</b>")
+    text = text_of(staff, page(job))
+    assert "<pre>Traceback: &lt;b&gt;of the attempt&lt;/b&gt;</pre>" in text
+    assert "host:1:abc" in text
+
+
+def test_a_result_is_shown_as_indented_json(staff: Client) -> None:
+    (job,) = submit("Done")
+    started = lifecycle.start(job.pk, "host:1:abc")
+    assert started is not None
+    lifecycle.succeed(started, {"url": "https://example.org/?a=1&b=2"})
+    assert "<pre>{\n  &quot;url&quot;: &quot;https://example.org/?a=1&amp;b=2&quot;\n}</pre>" in text_of(
+        staff, page(job)
+    )
+
+
+def test_a_jobs_page_links_to_its_owner(staff: Client, user: User) -> None:
+    assert f"/admin/auth/user/{user.pk}/change/" in text_of(staff, page(failed(owner=user)))
+
+
+@pytest.mark.parametrize("model", ["job", "submit", "worker"])
+def test_nothing_of_ours_can_be_added(staff: Client, model: str) -> None:
+    assert staff.get(f"/admin/jobs/{model}/add/").status_code == 403
+
+
+def test_a_job_can_be_neither_changed_nor_deleted(staff: Client) -> None:
+    job = failed()
+    assert staff.post(page(job), {"title": "Another", "status": "succeeded"}).status_code == 403
+    assert staff.post(f"{LIST}{job.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert "delete_selected" not in text_of(staff, LIST)
+    job.refresh_from_db()
+    assert (job.title, job.status) == ("A failed job", Status.FAILED)
+
+
+def test_a_whole_id_finds_its_job(staff: Client) -> None:
+    first, _ = submit("First one", "Second one")
+    text = text_of(staff, LIST, q=f" {first.pk} ")
+    assert "First one" in text
+    assert "Second one" not in text
+    assert "Second one" not in text_of(staff, LIST, q=str(uuid4()))
+
+
+@pytest.mark.parametrize("query", ["holiday", "ann@example", "account:7"])
+def test_the_search_finds_titles_owners_and_resources(staff: Client, user: User, other_user: User, query: str) -> None:
+    submit("Post holiday pictures", owner=user, resource="account:7")
+    submit("Something else", owner=other_user)
+    text = text_of(staff, LIST, q=query)
+    assert "holiday" in text
+    assert "Something else" not in text
+
+
+@pytest.mark.parametrize("query", [{"kind": "crunch"}, {"role": "media"}, {"status__exact": "failed"}])
+def test_filters_narrow_the_list(staff: Client, query: dict[str, str]) -> None:
+    submit("A pending one")
+    failed("The other", kind="crunch")
+    text = text_of(staff, LIST, **query)
+    assert "The other" in text
+    assert "A pending one" not in text
+
+
+def test_the_list_can_be_narrowed_to_a_time(staff: Client) -> None:
+    (old,) = submit("An old one")
+    submit("A new one")
+    Job.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=40))
+    text = text_of(staff, LIST, created_at__gte=(timezone.now() - timedelta(days=7)).isoformat())
+    assert "A new one" in text
+    assert "An old one" not in text
+
+
+def test_the_list_counts_no_further_than_its_limit(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin, "COUNT_UP_TO", 3)
+    submit(*"abcde")
+    assert "3 jobs" in text_of(staff, LIST)
+
+
+def test_failed_jobs_can_be_tried_again_and_the_message_counts_both_sides(staff: Client) -> None:
+    first, second = failed("First"), failed("Second")
+    (pending,) = submit("Third")
+    text = act(staff, "retry", first, second, pending)
+    assert "2 jobs will be tried again." in text
+    assert "1 job stayed as before" in text
+    assert set(Job.objects.values_list("status", flat=True)) == {Status.PENDING}
+
+
+def test_pending_jobs_can_be_cancelled_and_the_message_counts_both_sides(staff: Client) -> None:
+    (pending,) = submit("First")
+    done = failed("Second")
+    text = act(staff, "cancel", pending, done)
+    assert "1 job cancelled." in text
+    assert "1 job stayed as before" in text
+    pending.refresh_from_db()
+    done.refresh_from_db()
+    assert (pending.status, done.status) == (Status.CANCELLED, Status.FAILED)
+
+
+def test_jobs_on_one_resource_are_tried_again_in_their_first_order(staff: Client) -> None:
+    old, new = failed("Old", resource="account:1"), failed("New", resource="account:1")
+    act(staff, "retry", new, old)
+    assert list(Job.objects.order_by("position")) == [old, new]
+
+
+def test_an_action_takes_the_oldest_jobs_and_says_that_more_are_left(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin, "MOVE_AT_ONCE", 2)
+    jobs = submit("1", "2", "3")
+    text = act(staff, "cancel", *jobs)
+    assert "2 jobs cancelled." in text
+    assert "run the action again" in text
+    assert Job.objects.filter(status=Status.PENDING).count() == 1
+
+
+def test_a_jobs_page_offers_the_one_action_that_fits(staff: Client) -> None:
+    (pending,) = submit("Waits")
+    text = text_of(staff, page(pending))
+    assert "Cancel this job" in text
+    assert "Try this job again" not in text
+    done = failed()
+    text = text_of(staff, page(done))
+    assert "Try this job again" in text
+    assert "Cancel this job" not in text
+
+
+def test_staff_who_may_only_view_get_no_actions(user: User) -> None:
+    user.is_staff = True
+    user.save()
+    user.user_permissions.add(Permission.objects.get(codename="view_job"))
+    client = Client()
+    client.force_login(user)
+    job = failed()
+    assert "Try this job again" not in text_of(client, page(job))
+    assert "host:1:abc" in text_of(client, page(job))
+    act(client, "retry", job)
+    job.refresh_from_db()
+    assert job.status == Status.FAILED
+
+
+def test_submits_and_workers_are_listed(staff: Client, user: User) -> None:
+    Submit.objects.create(owner=user, kind="echo", idempotency_key="k", fingerprint="f")
+    Worker.objects.create(name="host:1:abc", role="media", concurrency=2)
+    assert "echo" in text_of(staff, "/admin/jobs/submit/")
+    assert "host:1:abc" in text_of(staff, "/admin/jobs/worker/")
+    assert "host:1:abc" in text_of(staff, "/admin/jobs/worker/host_3A1_3Aabc/change/")
+    assert text_of(staff, "/admin/jobs/submit/", q="ann@")
+
+
+def test_the_admins_first_page_links_the_monitor_and_rqs_own_pages(staff: Client) -> None:
+    text = text_of(staff, "/admin/")
+    for path in ("/admin/monitor/", "/admin/rq/"):
+        assert f'href="{path}"' in text
+        assert staff.get(path).status_code == 200
+
+
+def test_a_person_who_is_no_staff_sees_nothing_of_it(client: Client, user: User) -> None:
+    client.force_login(user)
+    job = failed()
+    for path in (LIST, page(job), "/admin/rq/"):
+        assert client.get(path).status_code == 302

@@ -1,0 +1,98 @@
+"""Settings come from the environment; a wrong value ends in one sentence; each variable is documented."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.environment import VAR
+from tests.processes import ROOT, manage
+
+SETTINGS = (ROOT / "config" / "settings.py").read_text()
+RUNNING = (ROOT / "docs" / "running.md").read_text()
+
+
+def check(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """`manage.py check` in an environment that holds nothing of the test run's but what is given."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        manage("check", *args),
+        cwd=ROOT,
+        env=inherited | {"VAR_DIR": str(VAR / "check")} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://localhost/offload"),
+        ("DATABASE_URL", "postgresql://user:pass-secret@localhost:port/offload"),
+        ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "redis://:pass-secret@localhost:port"),
+        ("EMAIL_URL", "nonsense"),
+        ("EMAIL_URL", "http://localhost"),
+        ("EMAIL_URL", "smtp://user:pass-secret@localhost:99999999"),
+        ("EMAIL_URL", "smtps://localhost"),
+        ("EMAIL_URL", "submission://"),
+        ("PORT", "80a"),
+        ("PORT", "99999"),
+        ("SANDBOX_SMTP_PORT", "0"),
+        ("DEBUG", "perhaps"),
+        ("NETWORK_CONCURRENCY", "-1"),
+        ("JOB_LEASE_SECONDS", "nan"),
+        ("MEDIA_MAX_BYTES", "many"),
+        ("TIME_ZONE", "Nowhere/Land"),
+        ("LOG_LEVEL", "LOUD"),
+        ("VAR_DIR", str(ROOT / "manage.py" / "var")),
+    ],
+)
+def test_a_wrong_variable_ends_in_one_sentence_that_names_it(variable: str, value: str) -> None:
+    done = check(**{variable: value})
+    assert done.returncode != 0
+    assert done.stdout == ""
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("Settings: ")
+    assert variable in sentence
+    assert "pass-secret" not in sentence
+
+
+def test_a_secret_key_that_can_not_be_kept_is_told_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").mkdir()
+    done = check(VAR_DIR=str(tmp_path))
+    assert done.returncode != 0
+    (sentence,) = done.stderr.splitlines()
+    assert str(tmp_path / "secret_key") in sentence
+
+
+def test_the_generated_secret_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
+    assert check(VAR_DIR=str(tmp_path / "var")).returncode == 0
+    key = tmp_path / "var" / "secret_key"
+    first = key.read_text()
+    assert len(first) >= 50
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert check(VAR_DIR=str(tmp_path / "var")).returncode == 0
+    assert key.read_text() == first
+
+
+def test_every_variable_that_the_settings_read_is_documented() -> None:
+    read = set(re.findall(r"""(?:env\.\w+|_database)\(\s*"([A-Z_]+)\"""", SETTINGS))
+    assert {"SECRET_KEY", "DATABASE_URL", "MEDIA_MAX_BYTES"} <= read
+    assert read - set(re.findall(r"`([A-Z_]+)`", RUNNING)) == set()
+
+
+def test_every_documented_variable_is_read() -> None:
+    documented = {
+        name
+        for line in RUNNING.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([A-Z_]+)`", line.split("|")[1])
+    }
+    # gunicorn.conf.py reads this one.
+    documented -= {"WEB_CONCURRENCY"}
+    assert {name for name in documented if f'"{name}"' not in SETTINGS} == set()
