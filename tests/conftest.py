@@ -1,10 +1,14 @@
 """Fixtures that every part of the suite may use; real services, started once or for one test."""
 
+import os
+import smtplib
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import redis as redis_client
+import requests
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connections
@@ -38,9 +42,6 @@ def child_env(django_db_setup: None) -> dict[str, str]:
     if DATABASE == "sqlite":
         url = f"sqlite:///{default['NAME']}"
     else:
-        from urllib.parse import urlsplit, urlunsplit
-        import os
-
         url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{default['NAME']}"))
     return {"DATABASE_URL": url, "SANDBOX_DATABASE_URL": f"sqlite:///{connections['sandbox'].settings_dict['NAME']}"}
 
@@ -110,8 +111,6 @@ def sandbox(child_env: dict[str, str]) -> Iterator[str]:
 
     Tests that read the sandbox's rows say `@pytest.mark.django_db(transaction=True, databases=["default", "sandbox"])`.
     """
-    import requests
-
     processes = [
         Process(manage("practice_network"), child_env, name="practice_network"),
         Process(manage("mailcatcher"), child_env, name="mailcatcher"),
@@ -119,11 +118,12 @@ def sandbox(child_env: dict[str, str]) -> Iterator[str]:
 
     def up() -> bool:
         try:
-            return requests.get(f"{settings.SANDBOX_URL}/api/v2/instance", timeout=2).ok
-        except requests.ConnectionError:
+            with smtplib.SMTP("127.0.0.1", settings.SANDBOX_SMTP_PORT, timeout=5):
+                return requests.get(f"{settings.SANDBOX_URL}/api/v2/instance", timeout=5).ok
+        except (ConnectionError, requests.ConnectionError):
             return False
 
-    wait_until(up, seconds=30, what="the practice network answers")
+    wait_until(up, seconds=30, what="the practice network and the mail catcher answer")
     yield settings.SANDBOX_URL
     for process in processes:
         process.stop()

@@ -1,4 +1,5 @@
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from jobs.sandbox.models import Behaviour
@@ -44,7 +45,5 @@ def test_a_wrong_behaviour_gets_a_sentence_and_changes_nothing(client):
 
 
 def test_a_form_from_another_website_changes_nothing():
-    from django.test import Client
-
     response = Client(enforce_csrf_checks=True).post(reverse("sandbox:network"), {"mode": "500"})
     assert response.status_code == 403
