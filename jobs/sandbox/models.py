@@ -218,13 +218,13 @@ class Behaviour(models.Model):
     class Mode(models.TextChoices):
         """What goes wrong."""
 
-        NORMAL = "normal", "normal: nothing goes wrong"
-        SLOW = "slow", "slow: everything takes ten seconds"
-        RATE_LIMITED = "429", "429: too many requests, with Retry-After"
-        RATE_LIMITED_BARE = "429_bare", "429: too many requests, without Retry-After"
-        ERROR = "500", "500: an internal error, nothing is done"
-        DROP = "drop", "drop the reply: the work is done, the answer never comes"
-        RESET = "reset", "reset: the connection is closed before anything is done"
+        NORMAL = "normal", "Normal"
+        SLOW = "slow", "Slow (every answer takes ten seconds)"
+        RATE_LIMITED = "429", "Too many requests (429 with Retry-After)"
+        RATE_LIMITED_BARE = "429_bare", "Too many requests (429 without Retry-After)"
+        ERROR = "500", "Internal error (500, nothing is done)"
+        DROP = "drop", "Reply lost (the work is done, no answer comes)"
+        RESET = "reset", "Connection closed (nothing is done, no answer comes)"
 
     mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.NORMAL)
     delay_ms = models.PositiveIntegerField(
