@@ -1,0 +1,170 @@
+"""The lifecycle against a model: no sequence of calls may break an invariant.
+
+Hypothesis chooses among submit, start, finish, fail, try again, hand back, lose, retry and cancel, also with attempts
+that were given up long ago; after every step the rows are compared with the model and with the invariants.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from jobs import kind, lifecycle
+from jobs.kind import ClaimLost, Submission
+from jobs.models import Attempt, Job
+
+
+@dataclass
+class Model:
+    """What a job should look like."""
+
+    resource: str
+    status: str = "pending"
+    attempt: int = 0
+    spent: int = 0
+    """Attempts that count, since the last time its owner asked."""
+    order: int = 0
+    outcomes: list[str] = field(default_factory=list)
+
+
+class Lifecycle(RuleBasedStateMachine):
+    jobs = Bundle("jobs")
+    claims = Bundle("claims")
+
+    def __init__(self) -> None:
+        super().__init__()
+        Job.objects.all().delete()
+        self.models: dict[UUID, Model] = {}
+        self.clock = 0
+        self.echo = kind.get("echo")
+
+    def next_order(self) -> int:
+        self.clock += 1
+        return self.clock
+
+    def head(self, job_id: UUID) -> bool:
+        """Whether no earlier job on the same resource is unfinished."""
+        mine = self.models[job_id]
+        return not mine.resource or not any(
+            other.resource == mine.resource and other.order < mine.order and other.status in ("pending", "running")
+            for other in self.models.values()
+        )
+
+    def owns(self, claim: Job) -> bool:
+        model = self.models[claim.pk]
+        return model.status == "running" and model.attempt == claim.attempt
+
+    @rule(target=jobs, resource=st.sampled_from(["", "a", "b"]))
+    def submit(self, resource):
+        assert self.echo
+        (job,) = lifecycle.submit(self.echo, [Submission({"text": ""}, "t", resource)], owner=None).jobs
+        self.models[job.pk] = Model(resource, order=self.next_order())
+        return job.pk
+
+    @rule(target=claims, job_id=jobs)
+    def start(self, job_id):
+        model = self.models[job_id]
+        expected = model.status == "pending" and self.head(job_id)
+        claim = lifecycle.start(job_id, "w")
+        assert (claim is not None) == expected
+        if claim is None:
+            return Job(pk=job_id, attempt=10_000)
+        model.status, model.attempt = "running", model.attempt + 1
+        model.outcomes.append("")
+        return claim
+
+    def end(self, claim: Job, status: str, outcome: str, counts: bool = True) -> None:
+        model = self.models[claim.pk]
+        model.status = status
+        model.spent += counts
+        model.outcomes[-1] = outcome
+
+    def last(self, claim: Job) -> bool:
+        assert self.echo
+        return self.models[claim.pk].spent + 1 >= self.echo.max_attempts
+
+    @rule(claim=claims, how=st.sampled_from(["succeed", "fail", "try_again", "keep", "progress"]))
+    def write(self, claim, how):
+        calls = {
+            "succeed": lambda: lifecycle.succeed(claim, {}),
+            "fail": lambda: lifecycle.fail(claim, "c", "t"),
+            "try_again": lambda: lifecycle.try_again(claim, "c", "t", pause=timedelta(0)),
+            "keep": lambda: lifecycle.keep(claim, {"n": 1}),
+            "progress": lambda: lifecycle.progress(claim, 10, "x"),
+        }
+        if not self.owns(claim):
+            with pytest.raises(ClaimLost):
+                calls[how]()
+            return
+        calls[how]()
+        if how == "succeed":
+            self.end(claim, "succeeded", "succeeded")
+        elif how == "fail" or (how == "try_again" and self.last(claim)):
+            self.end(claim, "failed", "failed")
+        elif how == "try_again":
+            self.end(claim, "pending", "retried")
+
+    @rule(claim=claims)
+    def lose(self, claim):
+        owned = self.owns(claim)
+        assert lifecycle.lose(claim, lapsed=False) == owned
+        if owned:
+            self.end(claim, "failed" if self.last(claim) else "pending", "lost")
+
+    @rule(claim=claims)
+    def hand_back(self, claim):
+        owned = self.owns(claim)
+        assert lifecycle.hand_back(claim) == owned
+        if owned:
+            self.end(claim, "pending", "handed_back", counts=False)
+
+    @rule(job_id=jobs)
+    def cancel(self, job_id):
+        model = self.models[job_id]
+        expected = model.status == "pending"
+        assert lifecycle.cancel(job_id) == expected
+        if expected:
+            model.status = "cancelled"
+
+    @rule(job_id=jobs)
+    def retry(self, job_id):
+        model = self.models[job_id]
+        expected = model.status == "failed"
+        assert lifecycle.retry(job_id) == expected
+        if expected:
+            model.status, model.spent, model.order = "pending", 0, self.next_order()
+
+    @invariant()
+    def rows_are_as_the_model_says(self):
+        rows = {job.pk: job for job in Job.objects.all()}
+        assert rows.keys() == self.models.keys()
+        outcomes = defaultdict(list)
+        for attempt in Attempt.objects.order_by("number"):
+            outcomes[attempt.job_id].append(attempt.outcome)
+        for job_id, model in self.models.items():
+            job = rows[job_id]
+            assert (job.status, job.attempt, outcomes[job_id]) == (model.status, model.attempt, model.outcomes)
+            assert job.has_turn == (model.status in ("pending", "running") and self.head(job_id))
+
+    @invariant()
+    def one_job_at_a_time_runs_on_a_resource(self):
+        running = [m.resource for m in self.models.values() if m.resource and m.status == "running"]
+        assert len(running) == len(set(running))
+
+
+@pytest.mark.django_db
+def test_no_sequence_of_calls_breaks_an_invariant():
+    run_state_machine_as_test(
+        Lifecycle,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

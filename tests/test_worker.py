@@ -1,0 +1,107 @@
+"""`manage.py rqworker` as a process: what it serves, how it shows itself, how it ends. Its faults: tests/faults."""
+
+import signal
+import subprocess
+
+import psutil
+import pytest
+import rq
+from redis import Redis
+
+from jobs import kind, lifecycle
+from jobs.kind import Submission
+from jobs.models import Attempt, Job, Status, Worker
+from tests.conftest import StartWorker
+from tests.processes import ROOT, manage, wait_until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
+
+
+def accept(name: str, count: int = 1, **payload) -> list[Job]:
+    the_kind = kind.get(name)
+    assert the_kind
+    return lifecycle.submit(the_kind, [Submission({"text": "hi", **payload}, "t")] * count, owner=None).jobs
+
+
+def finished(count: int) -> bool:
+    return Job.objects.filter(status=Status.SUCCEEDED).count() == count
+
+
+def test_without_a_flag_it_serves_every_role(start_worker: StartWorker):
+    start_worker()
+    accept("echo")
+    accept("crunch")
+    wait_until(lambda: finished(2))
+    assert {worker.role for worker in Worker.objects.all()} == {"network", "media"}
+
+
+def test_with_a_role_it_leaves_the_other_queue_alone(start_worker: StartWorker, redis: Redis):
+    start_worker("--role", "network")
+    (other,) = accept("crunch")
+    accept("echo")
+    wait_until(lambda: finished(1))
+    assert Job.objects.get(pk=other.pk).status == Status.PENDING
+    assert redis.llen("rq:queue:media") == 1
+
+
+def test_jobs_that_wait_run_side_by_side_in_one_process(start_worker: StartWorker):
+    start_worker("--role", "network", "--concurrency", "8")
+    jobs = accept("echo", 8, seconds=1)
+    wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() == 8)
+    wait_until(lambda: finished(8))
+    assert len({attempt.worker for attempt in Attempt.objects.filter(job__in=jobs)}) == 1
+
+
+def test_no_more_jobs_run_at_once_than_it_was_told(start_worker: StartWorker):
+    start_worker("--role", "media", "--concurrency", "1")
+    accept("crunch", 3, seconds=0.2)
+    most = 0
+
+    def done() -> bool:
+        nonlocal most
+        most = max(most, Job.objects.filter(status=Status.RUNNING).count())
+        return finished(3)
+
+    wait_until(done)
+    assert most == 1
+
+
+def test_rq_sees_it_and_it_signs_off(start_worker: StartWorker, redis: Redis):
+    process = start_worker("--role", "network")
+    wait_until(lambda: rq.Worker.count(connection=redis) == 1)
+    assert rq.Worker.all(connection=redis)[0].queue_names() == ["network"]
+    assert process.stop() == 0
+    assert rq.Worker.count(connection=redis) == 0
+    assert not Worker.objects.exists()
+
+
+def test_nothing_of_a_message_is_left_in_redis_when_its_job_is_done(start_worker: StartWorker, redis: Redis):
+    start_worker("--role", "network")
+    accept("echo", 5)
+    wait_until(lambda: finished(5))
+    assert not list(redis.scan_iter("rq:job:*"))
+    assert not redis.exists("rq:queue:network:intermediate")
+
+
+def test_ctrl_c_ends_it_with_all_its_children_and_hands_running_jobs_back(start_worker: StartWorker):
+    process = start_worker("--grace", "0.1")
+    wait_until(lambda: Worker.objects.count() == 2)
+    accept("echo", seconds=30)
+    accept("crunch", seconds=30)
+    wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() == 2)
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    assert len(family) == 4
+    process.signal(signal.SIGINT, group=True)
+    assert process.popen.wait(10) == 0
+    wait_until(lambda: not any(member.is_running() for member in family))
+    assert set(Job.objects.values_list("status", flat=True)) == {Status.PENDING}
+    assert set(Attempt.objects.values_list("outcome", flat=True)) == {Attempt.Outcome.HANDED_BACK}
+
+
+def test_a_wrong_option_gets_one_clear_sentence():
+    result = subprocess.run(
+        manage("rqworker", "--role", "network", "--concurrency", "0"), cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode != 0
+    assert "must be 1 or more" in result.stderr
+    assert "Traceback" not in result.stderr
