@@ -11,7 +11,7 @@ from typing import cast
 from uuid import UUID
 
 from django.conf import settings
-from redis import Redis, RedisError
+from redis import Redis, RedisError, ResponseError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
@@ -69,12 +69,16 @@ def push(jobs: Iterable[tuple[UUID, str]]) -> bool:
     return True
 
 
-def without_hint(job_ids: list[UUID]) -> list[UUID]:
-    """Those of the jobs that have no message in Redis. Raises RedisError when Redis does not answer."""
+def without_hint(job_ids: list[UUID], role: Role) -> list[UUID]:
+    """Those of the jobs of one role that have no message in Redis. Raises RedisError when Redis does not answer."""
+    line = _queue(role)
     with connect() as client, client.pipeline(transaction=False) as pipe:
         for job_id in job_ids:
             pipe.exists(Message.key_for(str(job_id)))
-        return [job_id for job_id, exists in zip(job_ids, pipe.execute(), strict=True) if not exists]
+        exist = pipe.execute()
+        if not client.exists(line.key, line.intermediate_queue_key):
+            return job_ids  # the line itself was lost: a message alone leads nobody to its job
+        return [job_id for job_id, exists in zip(job_ids, exist, strict=True) if not exists]
 
 
 def clear_stranded(seen: set[str]) -> set[str]:
@@ -87,7 +91,12 @@ def clear_stranded(seen: set[str]) -> set[str]:
     with connect() as client:
         for role in Role:
             key = _queue(role).intermediate_queue_key
-            ids = {raw.decode(errors="replace"): raw for raw in cast(list[bytes], client.lrange(key, 0, -1))}
+            try:
+                raws = cast(list[bytes], client.lrange(key, 0, -1))
+            except ResponseError as error:
+                raws = []
+                drop_if_no_line(client, error, key)
+            ids = {raw.decode(errors="replace"): raw for raw in raws}
             for job_id in ids.keys() & seen:
                 with client.pipeline() as pipe:
                     pipe.delete(Message.key_for(job_id))
@@ -95,6 +104,14 @@ def clear_stranded(seen: set[str]) -> set[str]:
                     pipe.execute()
             standing |= ids.keys()
     return standing
+
+
+def drop_if_no_line(client: Redis, error: ResponseError, *keys: str) -> None:
+    """Delete `keys` if the error says that what is kept there is no queue. Raises any other error again."""
+    if not str(error).startswith("WRONGTYPE"):
+        raise error
+    logger.error("What Redis keeps under %s is no queue: it is deleted", " or ".join(keys))
+    client.delete(*keys)
 
 
 def queue_lengths() -> dict[str, int] | None:

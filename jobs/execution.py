@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 
 from jobs import lifecycle
 from jobs.kind import ClaimLost, Failed, Kind, TryAgain
@@ -61,11 +60,15 @@ def run_attempt(job: Job) -> None:
     """Run the kind's code for a job that `lifecycle.start` has claimed, and write what came of it. Never raises."""
     try:
         write = _work(job)
-        _persist(write)
+        try:
+            _persist(write)
+        except DatabaseError:
+            # The database refuses what the kind made (PostgreSQL stores no NUL character, say).
+            _persist(_bug(job))
     except ClaimLost:
         logger.warning("job %s: attempt %d was given up before it ended; it wrote nothing more", job.pk, job.attempt)
     except Exception:
-        # The outcome can't be written (the database is away for longer than the lease): the sweep will free the job.
+        # No outcome can be written, and not because the database is away: the sweep will free the job.
         logger.exception("job %s: the outcome of attempt %d could not be kept", job.pk, job.attempt)
 
 
@@ -108,7 +111,7 @@ def _succeed(job: Job, result: Mapping[str, Any]) -> None:
 
 def _bug(job: Job) -> Callable[[], None]:
     """The outcome of an error nobody foresaw: a sentence for the owner, the traceback for staff."""
-    trace = traceback.format_exc()
+    trace = traceback.format_exc().replace("\x00", "")
     logger.error("job %s (%s): attempt %d broke\n%s", job.pk, job.kind, job.attempt, trace)
     text = "Something broke on our side. The people who run this site can see what; you can try again."
     return lambda: lifecycle.fail(job, "internal_error", text, traceback=trace)
@@ -120,13 +123,14 @@ def _another_try(job: Job, kind: Kind, error: TryAgain) -> Callable[[], None]:
 
 
 def _persist(write: Callable[[], None]) -> None:
-    """Write an outcome, again and again while the database is away, as long as the lease can still be ours."""
-    end = time.monotonic() + max(settings.JOB_LEASE_SECONDS, 10)
+    """Write an outcome, again and again while the database is away: the work is done, and must not be done twice.
+
+    If the attempt is given up meanwhile, ClaimLost ends it.
+    """
     while True:
         try:
             return write()
-        except (OperationalError, InterfaceError):
-            if time.monotonic() > end:
-                raise
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("The database does not answer (%s): the outcome of a job waits for it", error)
             close_old_connections()
-            time.sleep(0.2)
+            time.sleep(0.5)

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Value
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Now
 
 from jobs import dispatch
@@ -172,12 +172,17 @@ def start(job_id: UUID, worker: str) -> Job | None:
 
 
 def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
-    """Extend the leases of the attempts (job id → number) that `worker` runs. Returns the jobs it has lost."""
+    """Extend the leases of the attempts (job id → number) that `worker` runs, within their time limits.
+
+    Returns the jobs that it must stop: it has lost them, or their time is over.
+    """
     if not running:
         return set()
-    mine = Job.objects.filter(pk__in=list(running), worker=worker, status=Status.RUNNING)
-    mine.update(lease_until=_lease_end())
-    held = dict(mine.values_list("pk", "attempt"))
+    ours = Job.objects.filter(pk__in=list(running))
+    mine = Q(status=Status.RUNNING, worker=worker, deadline__gt=Now())
+    ours.filter(mine).update(lease_until=_lease_end())
+    # One that has just succeeded needs no stopping: it is about to hand its resource's next job to RQ.
+    held = dict(ours.filter(mine | Q(status=Status.SUCCEEDED)).values_list("pk", "attempt"))
     return {job_id for job_id, attempt in running.items() if held.get(job_id) != attempt}
 
 

@@ -1,11 +1,12 @@
 """The one repair: finds what should be moving and is not, and moves it. Run by one worker at a time, every second.
 
 It pushes hints of due jobs that have none (Redis was away or wiped, a schedule or a backoff has come due, a hint was
-popped by a worker that died), ends attempts that passed their deadline, and frees jobs whose worker fell silent.
+popped by a worker that died), and frees jobs whose worker fell silent, or ends them if their time is over too.
 Each query is answered by a partial index that holds no finished row.
 """
 
 import logging
+import time
 from datetime import timedelta
 
 from django.conf import settings
@@ -24,6 +25,13 @@ BATCH = 500
 
 LEADER_SECONDS = 4.0
 """How long a leader may keep silent before another worker takes over."""
+
+SETTLE_SECONDS = 3.0
+"""How long a new leader takes no job away: after an outage of the database or a sleep of the machine every lease has
+run out, and living workers need a moment to renew theirs."""
+
+LOOK_SECONDS = 1.0
+"""One look ends after this time, whatever is left: the leader has leases of its own to renew."""
 
 
 def lead(worker: str) -> bool:
@@ -47,14 +55,18 @@ def _past() -> CombinedExpression:
 
 
 def sweep() -> None:
-    """One look at what runs: what is over its time limit ends, what lost its worker is freed."""
-    running = Job.objects.filter(status=Status.RUNNING)
-    for job in running.filter(deadline__lt=Now())[:BATCH]:
+    """One look at what runs: what lost its worker is freed, or ends if it is over its time limit too.
+
+    A living worker ends its own jobs at their time limit; it renews no lease beyond it.
+    """
+    end = time.monotonic() + LOOK_SECONDS
+    for job in Job.objects.filter(status=Status.RUNNING, lease_until__lt=Now()).order_by("lease_until")[:BATCH]:
         if lifecycle.expire(job):
             logger.warning("job %s: attempt %d ended at its time limit", job.pk, job.attempt)
-    for job in running.filter(lease_until__lt=Now())[:BATCH]:
-        if lifecycle.lose(job):
+        elif lifecycle.lose(job):
             logger.warning("job %s: worker %s fell silent, attempt %d is given up", job.pk, job.worker, job.attempt)
+        if time.monotonic() > end:
+            break
     Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()
 
 
@@ -62,5 +74,5 @@ def push_missing() -> None:
     """Push the oldest due jobs that have no hint in Redis. Raises RedisError."""
     for role in Role:
         due = list(Job.objects.runnable().filter(role=role).order_by("run_at").values_list("pk", flat=True)[:BATCH])
-        if due and (missing := dispatch.without_hint(due)):
+        if due and (missing := dispatch.without_hint(due, role)):
             dispatch.push((job_id, role) for job_id in missing)

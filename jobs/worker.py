@@ -15,9 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import wait as wait_for_any
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID, uuid4
 
 import rq
@@ -123,7 +124,7 @@ class Processes:
     def run(self, job: Job) -> None:
         """Fork a child for the job. No connection is open across the fork."""
         connections.close_all()
-        child = self._fork.Process(target=_run_in_child, args=(job, os.getpid()), name=f"job {job.pk}")
+        child = self._fork.Process(target=_run_in_child, args=(job, os.getpid()), name=f"job {job.pk}", daemon=True)
         child.start()
         self.running[job.pk] = job
         self._children[job.pk] = child
@@ -141,6 +142,8 @@ class Processes:
     def give_up(self, job_id: UUID) -> None:
         """Kill the job's child, with the programs that it started."""
         if (child := self._children.get(job_id)) is not None:
+            with suppress(ProcessLookupError):  # it may not have made its group yet
+                os.killpg(cast(int, child.pid), signal.SIGKILL)
             child.kill()
             child.join()
             self._forget(job_id)
@@ -194,10 +197,11 @@ class OffloadWorker(rq.Worker):
         self.role = role
         self.grace = grace
         self.runner: Runner = (Threads if role is Role.NETWORK else Processes)(concurrency)
-        self.stopping = threading.Event()
+        self.stopping = False
         self._redis_away_until = 0.0
         self._stranded: set[str] = set()
         self._due: dict[str, float] = {}
+        self._looked_at = self._frees_from = 0.0
 
     @property
     def connection_timeout(self) -> float:
@@ -210,7 +214,7 @@ class OffloadWorker(rq.Worker):
             signal.signal(sign, self._stop)
         logger.info("worker %s serves %s, %d jobs at once", self.name, self.role, self.runner.concurrency)
         self._with_database(self._register)
-        while not self.stopping.is_set():
+        while not self.stopping:
             self._with_database(self._look_after)
             if len(self.runner.running) >= self.runner.concurrency:
                 self._with_database(lambda: self.runner.wait(POP_SECONDS))
@@ -229,10 +233,9 @@ class OffloadWorker(rq.Worker):
             _, raw = lines.lmove(self.connection, lines.key, POP_SECONDS)
         except DequeueTimeout:
             return None
-        except ResponseError:
-            logger.exception("What Redis keeps under %s is no queue: it is deleted", lines.key)
-            self.connection.delete(lines.key, lines.intermediate_queue_key)
-            self._drop()
+        except ResponseError as error:
+            dispatch.drop_if_no_line(self.connection, error, lines.key, lines.intermediate_queue_key)
+            self._with_database(self._drop)
             return None
         job_id: str = raw.decode(errors="replace")
         with self.connection.pipeline() as pipe:
@@ -250,6 +253,8 @@ class OffloadWorker(rq.Worker):
             return self._drop()
         job = lifecycle.start(job_id, self.name)
         if job is not None:
+            # An older attempt of the same job may still be here: we were silent for so long that it was taken from us.
+            self.runner.give_up(job_id)
             self.runner.run(job)
         elif not Job.objects.filter(pk=job_id).exists():
             logger.error("A message for a job that does not exist was dropped: %s", job_id)
@@ -261,16 +266,16 @@ class OffloadWorker(rq.Worker):
         if self.runner.running and self._is_due("renew", min(1.0, settings.JOB_LEASE_SECONDS / 4)):
             held = {job_id: job.attempt for job_id, job in list(self.runner.running.items())}
             for job_id in lifecycle.renew(self.name, held):
-                if job_id in self.runner.running:
-                    logger.warning("job %s: attempt %d was taken from us", job_id, held[job_id])
-                    self.runner.give_up(job_id)
+                if (job := self.runner.running.get(job_id)) is not None:
+                    self.runner.give_up(job_id)  # before its resource's next job may start
+                    why = "ended at its time limit" if lifecycle.expire(job) else "is not ours any more"
+                    logger.warning("job %s: attempt %d %s", job_id, job.attempt, why)
         if self._is_due("sign of life", settings.JOB_WORKER_SILENT_SECONDS / 4):
             if not Worker.objects.filter(pk=self.name).update(seen_at=Now()):
                 self._register()
             self._with_redis(self._tell_rq)
-        if self._is_due("sweep", settings.JOB_SWEEP_SECONDS) and sweep.lead(self.name):
-            sweep.sweep()
-            self._with_redis(self._repair_hints)
+        if self._is_due("sweep", settings.JOB_SWEEP_SECONDS):
+            self._sweep()
 
     def _register(self) -> None:
         Worker.objects.update_or_create(
@@ -285,28 +290,43 @@ class OffloadWorker(rq.Worker):
         else:
             self.register_birth()
 
+    def _sweep(self) -> None:
+        """Repair what went missing, if this worker is the leader."""
+        now = time.time()  # unlike the monotonic clock it goes on while the machine sleeps
+        leads = sweep.lead(self.name)
+        if not leads or now - self._looked_at > sweep.LEADER_SECONDS:
+            self._frees_from = now + sweep.SETTLE_SECONDS
+        self._looked_at = now
+        if leads:
+            if now >= self._frees_from:
+                sweep.sweep()
+            self._with_redis(self._repair_hints)
+
     def _repair_hints(self) -> None:
         self._stranded = dispatch.clear_stranded(self._stranded)
         sweep.push_missing()
 
     def _shut_down(self) -> None:
-        """Let running jobs end within the grace period, hand the rest back, and sign off."""
+        """Let running jobs end within the grace period, sign off, and hand the rest back.
+
+        The process must end right after: nothing else stops a thread, and another worker may start its job.
+        """
         end = time.monotonic() + self.grace
         while self.runner.running and (left := end - time.monotonic()) > 0:
             self._with_database(self._look_after)
             self.runner.wait(min(left, 0.5))
+        Worker.objects.filter(pk=self.name).delete()
+        sweep.resign(self.name)
+        self._with_redis(self.register_death)
         for job_id, job in list(self.runner.running.items()):
             self.runner.give_up(job_id)
             if lifecycle.hand_back(job):
                 logger.info("job %s: handed back", job_id)
-        Worker.objects.filter(pk=self.name).delete()
-        sweep.resign(self.name)
-        self._with_redis(self.register_death)
 
     # --- helpers ---
 
     def _stop(self, _sign: int, _frame: FrameType | None) -> None:
-        self.stopping.set()
+        self.stopping = True
 
     def _is_due(self, what: str, seconds: float) -> bool:
         """Whether `what` was last due `seconds` ago or more; notes that it is done now."""
@@ -322,7 +342,7 @@ class OffloadWorker(rq.Worker):
     def _with_redis(self, step: Callable[[], Any]) -> Any:
         """Do a step that needs Redis; when it fails, leave Redis alone for a second. Returns None then."""
         if time.monotonic() < self._redis_away_until:
-            self.stopping.wait(0.2)
+            time.sleep(0.2)
             return None
         try:
             return step()
@@ -338,5 +358,5 @@ class OffloadWorker(rq.Worker):
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The database does not answer (%s): trying again", error)
             close_old_connections()
-            self.stopping.wait(0.5)
+            time.sleep(0.5)
             return None

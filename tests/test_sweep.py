@@ -54,9 +54,10 @@ def test_a_job_of_a_silent_worker_is_freed():
     assert Job.objects.runnable().get() == job
 
 
-def test_a_job_past_its_time_limit_ends():
+def test_a_job_of_a_silent_worker_that_is_past_its_time_limit_ends():
     started()
-    Job.objects.update(deadline=timezone.now() - timedelta(seconds=1))
+    past = timezone.now() - timedelta(seconds=1)
+    Job.objects.update(lease_until=past, deadline=past)
     sweep.sweep()
     assert Job.objects.get().status == Status.FAILED
 

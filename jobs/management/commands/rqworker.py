@@ -1,8 +1,12 @@
 """`manage.py rqworker`: Offload's worker, in place of django-rq's command of the same name."""
 
 import argparse
+import logging
 import os
 import signal
+import time
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +15,14 @@ from django.db import connections
 
 from jobs.kind import Role
 from jobs.worker import OffloadWorker, end_with_parent
+
+logger = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""What asks a worker to stop."""
+
+RESTART_SECONDS = 1.0
+"""Pause before a process that ended by accident is started again."""
 
 
 class Command(BaseCommand):
@@ -29,7 +41,7 @@ class Command(BaseCommand):
             "--concurrency",
             type=_positive,
             help=f"jobs at once in one process (network: {settings.NETWORK_CONCURRENCY}, "
-            f"media: {settings.MEDIA_CONCURRENCY}); needs --role",
+            f"media: {settings.MEDIA_CONCURRENCY})",
         )
         parser.add_argument(
             "--grace",
@@ -40,10 +52,7 @@ class Command(BaseCommand):
 
     def handle(self, *, role: str | None, concurrency: int | None, grace: float, **options: Any) -> None:
         """Serve until a signal asks to stop."""
-        if role is not None:
-            _serve(Role(role), concurrency, grace)
-        else:
-            _serve_all(grace)
+        _serve_all([Role(role)] if role else list(Role), concurrency, grace)
 
 
 def _positive(text: str) -> int:
@@ -58,39 +67,54 @@ def _serve(role: Role, concurrency: int | None, grace: float) -> None:
     OffloadWorker(role, concurrency or default, grace).work()
 
 
-def _serve_all(grace: float) -> None:
+def _serve_all(roles: list[Role], concurrency: int | None, grace: float) -> None:
     """One child process for each role. A child that ends by accident is started again; a signal ends them all."""
     connections.close_all()
     children: dict[int, Role] = {}
     stopping = False
 
-    def stop(_sign: int, _frame: Any) -> None:
+    def stop(_sign: int, _frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
         for pid in children:
-            os.kill(pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
-    parent = os.getpid()
-    for role in Role:
-        children[_fork(role, grace, parent)] = role
-    for sign in (signal.SIGTERM, signal.SIGINT):
+    def start(role: Role) -> None:
+        # A signal that came between the fork and its entry here would never reach the child.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        if not stopping:
+            children[_fork(role, concurrency, grace)] = role
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    for sign in SIGNALS:
         signal.signal(sign, stop)
+    for role in roles:
+        start(role)
     while children:
         pid, _ = os.wait()
         ended = children.pop(pid, None)
         if ended is not None and not stopping:
-            children[_fork(ended, grace, parent)] = ended
+            time.sleep(RESTART_SECONDS)
+            start(ended)
 
 
-def _fork(role: Role, grace: float, parent: int) -> int:
+def _fork(role: Role, concurrency: int | None, grace: float) -> int:
     """Fork a child that serves one role and ends when this process does. Returns its pid."""
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
+            for sign in SIGNALS:
+                signal.signal(sign, signal.SIG_DFL)
             end_with_parent(parent, signal.SIGTERM)
-            _serve(role, None, grace)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            _serve(role, concurrency, grace)
             code = 0
+        except BaseException:
+            logger.exception("the worker for %s broke", role)
         finally:
+            # At once: what was handed back may be running elsewhere already.
             os._exit(code)
     return pid
