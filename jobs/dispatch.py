@@ -31,14 +31,11 @@ TIMEOUT = 1.0
 
 def connect(timeout: float = TIMEOUT) -> Redis:
     """A client that gives up after `timeout` seconds and never repeats a command (a repeated push is a second hint)."""
-    return cast(
-        Redis,
-        Redis.from_url(
-            settings.REDIS_URL,
-            socket_timeout=timeout,
-            socket_connect_timeout=min(timeout, TIMEOUT),
-            retry=Retry(NoBackoff(), 0),
-        ),
+    return Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=timeout,
+        socket_connect_timeout=min(timeout, TIMEOUT),
+        retry=Retry(NoBackoff(), 0),
     )
 
 
@@ -100,7 +97,7 @@ def clear_stranded(seen: set[str]) -> set[str]:
             for job_id in ids.keys() & seen:
                 with client.pipeline() as pipe:
                     pipe.delete(Message.key_for(job_id))
-                    pipe.lrem(key, 0, ids[job_id])  # type: ignore[arg-type]
+                    pipe.lrem(key, 0, ids[job_id])
                     pipe.execute()
             standing |= ids.keys()
     return standing

@@ -33,7 +33,8 @@ class AttemptRun:
     @property
     def kept(self) -> Mapping[str, Any]:
         """What this and earlier attempts kept."""
-        return self._job.kept
+        kept: dict[str, Any] = self._job.kept
+        return kept
 
     def keep(self, **values: Any) -> None:
         """Store JSON values on the job at once."""

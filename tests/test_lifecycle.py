@@ -149,7 +149,7 @@ def test_success_after_a_failed_attempt_leaves_no_error():
     lifecycle.try_again(job, "away", "It is away.", pause=timedelta(0))
     lifecycle.succeed(started(job), {})
     assert fresh(job).error_code == ""
-    assert job.attempts.first().error_code == "away"
+    assert job.attempts.get(number=1).error_code == "away"
 
 
 def test_a_job_handed_back_may_run_at_once_and_lost_no_attempt():

@@ -6,7 +6,6 @@ import subprocess
 import psutil
 import pytest
 import rq
-from redis import Redis
 
 from jobs import kind, lifecycle
 from jobs.kind import Submission
@@ -35,7 +34,7 @@ def test_without_a_flag_it_serves_every_role(start_worker: StartWorker):
     assert {worker.role for worker in Worker.objects.all()} == {"network", "media"}
 
 
-def test_with_a_role_it_leaves_the_other_queue_alone(start_worker: StartWorker, redis: Redis):
+def test_with_a_role_it_leaves_the_other_queue_alone(start_worker: StartWorker, redis):
     start_worker("--role", "network")
     (other,) = accept("crunch")
     accept("echo")
@@ -66,7 +65,7 @@ def test_no_more_jobs_run_at_once_than_it_was_told(start_worker: StartWorker):
     assert most == 1
 
 
-def test_rq_sees_it_and_it_signs_off(start_worker: StartWorker, redis: Redis):
+def test_rq_sees_it_and_it_signs_off(start_worker: StartWorker, redis):
     process = start_worker("--role", "network")
     wait_until(lambda: rq.Worker.count(connection=redis) == 1)
     assert rq.Worker.all(connection=redis)[0].queue_names() == ["network"]
@@ -75,7 +74,7 @@ def test_rq_sees_it_and_it_signs_off(start_worker: StartWorker, redis: Redis):
     assert not Worker.objects.exists()
 
 
-def test_nothing_of_a_message_is_left_in_redis_when_its_job_is_done(start_worker: StartWorker, redis: Redis):
+def test_nothing_of_a_message_is_left_in_redis_when_its_job_is_done(start_worker: StartWorker, redis):
     start_worker("--role", "network")
     accept("echo", 5)
     wait_until(lambda: finished(5))
