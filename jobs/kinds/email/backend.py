@@ -97,8 +97,8 @@ def recipient(text: str) -> str:
         validate_email(address)
     except ValidationError:
         raise ValueError(f"{address!r} is not an e-mail address.") from None
-    if "=?" in address:
-        # Django's way to write a name that is not ASCII. To a mail server that is another mailbox, or two addresses.
+    if "=?" in address + parseaddr(str(text))[1]:
+        # An encoded word. It hides another mailbox, and Django writes so what is not ASCII before the @.
         raise ValueError("The part of an e-mail address before the @ must be plain letters, digits and signs.")
     return address
 

@@ -17,7 +17,11 @@ Mail = Callable[..., Job]
 
 @pytest.fixture(autouse=True)
 def _real_backend(settings, db) -> None:
-    """Django's test runner replaces the backend; here it is what is tested. Rate limits start afresh."""
+    """Django's test runner replaces the backend; here it is what is tested. Rate limits start afresh.
+
+    Passwords are hashed quickly, since nothing here is about how hard they are to guess.
+    """
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.EMAIL_BACKEND = "jobs.kinds.email.backend.JobEmailBackend"
     cache.clear()
 

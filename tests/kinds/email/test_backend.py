@@ -47,6 +47,8 @@ def test_the_blind_copy_is_in_no_header(mail_server, attempt):
         "@example.org",
         "ann@",
         "änn@example.org",
+        "=?utf-8?q?ann?=@example.org",
+        "Ann <=?utf-8?q?ann=40evil.example?=@example.org>",
         "ann@example.org>",
         "a" * 400 + "@example.org",
     ],

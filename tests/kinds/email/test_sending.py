@@ -1,5 +1,6 @@
 """What the e-mail kind makes of a mail server's answers, of its silence, and of its own worker's death."""
 
+import signal
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -17,6 +18,7 @@ from jobs.execution import run_attempt
 from jobs.models import Job, Status
 from jobs.sandbox.services import free_port
 from tests.kinds.email.smtp_server import DROP, HANG, MailServer
+from tests.processes import wait_until
 
 
 def test_a_mail_arrives_with_its_envelope_and_the_result_says_what_the_server_said(mail, attempt, mail_server):
@@ -134,6 +136,22 @@ def test_a_worker_that_died_while_sending_leaves_the_outcome_unknown_and_nothing
     assert mail_server.mails == []
     assert lifecycle.retry(job.pk)
     assert attempt(job).status == Status.SUCCEEDED
+    assert len(mail_server.mails) == 1
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_before_the_servers_answer_sends_one_mail_and_says_so(mail, mail_server, start_worker):
+    mail_server.answers["DATA"] = [HANG]
+    env = {"EMAIL_URL": f"smtp://127.0.0.1:{mail_server.port}"}
+    worker = start_worker("--role", "network", env=env)
+    job = mail()
+    wait_until(lambda: mail_server.mails, what="the mail's data arrives")
+    worker.signal(signal.SIGKILL, group=True)
+    start_worker("--role", "network", env=env)
+    wait_until(lambda: Job.objects.filter(pk=job.pk, status=Status.FAILED).exists(), what="the job fails")
+    job.refresh_from_db()
+    assert (job.error_code, job.can_retry, job.attempt) == ("outcome_unknown", True, 2)
     assert len(mail_server.mails) == 1
 
 
