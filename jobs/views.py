@@ -157,7 +157,9 @@ def _errors(errors: dict[str, Any], status: int) -> JsonResponse:
 def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A job's page."""
     job = get_object_or_404(jobs_of(request), pk=job_id)
-    return render(request, "jobs/detail.html", {"job": job, "unfinished": not job.is_finished})
+    # Said here, since a template would call the form's class.
+    again = bool(job.the_kind and job.the_kind.form)
+    return render(request, "jobs/detail.html", {"job": job, "unfinished": not job.is_finished, "again": again})
 
 
 @require_safe

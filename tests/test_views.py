@@ -301,6 +301,17 @@ class TestFollow:
         assert f'formaction="/jobs/{job.pk}/retry/"' in page
         assert "line 1" not in page
 
+    def test_the_page_leads_to_another_job_of_its_kind(self, ann):
+        job = job_of(ann)
+        page = ann.get(f"/jobs/{job.pk}/").content.decode()
+        assert '<a href="/jobs/new/echo/">New job of this kind</a>' in page
+
+    def test_a_job_whose_kind_is_gone_still_has_its_page(self, ann):
+        job = job_of(ann)
+        Job.objects.filter(pk=job.pk).update(kind="teleport")
+        assert "teleport" in ann.get(f"/jobs/{job.pk}/").content.decode()
+        assert ann.get(f"/jobs/{job.pk}/status.json").json()["kind"] == "teleport"
+
     def test_a_failure_for_good_offers_no_retry(self, ann):
         job = job_of(ann)
         fail(job, can_retry=False)
