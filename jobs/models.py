@@ -171,7 +171,7 @@ class Job(models.Model):
             models.Index(fields=["owner", "-created_at"], name="job_list"),
             models.Index(fields=["visitor"], condition=~Q(visitor=""), name="job_visitor"),
             # What the monitor counts, and the order of the staff's list.
-            models.Index(fields=["status", "kind"], name="job_counts"),
+            models.Index(fields=["status", "-created_at"], name="job_counts"),
             models.Index(
                 fields=["finished_at", "role", "kind", "status"],
                 condition=Q(finished_at__isnull=False),

@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['status', 'kind'], name='job_counts'),
+            index=models.Index(fields=['status', '-created_at'], name='job_counts'),
         ),
         migrations.AddIndex(
             model_name='job',
