@@ -1,7 +1,9 @@
 """The monitor's numbers, its page and JSON, and /healthz."""
 
 import json
+import os
 import subprocess
+import sys
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ from jobs import kind as kinds
 from jobs import monitor
 from jobs.models import Job, Status, Worker
 from jobs.sandbox.services import free_port
-from tests.processes import ROOT, manage
+from tests.processes import ROOT
 
 FAR = timedelta(hours=1)
 
@@ -226,9 +228,9 @@ def test_healthz_says_that_the_database_does_not_answer_without_telling_its_addr
     )
     url = f"postgresql://ann:database-secret@127.0.0.1:{free_port()}/nowhere"
     done = subprocess.run(
-        [manage()[0], "-c", code],
+        [sys.executable, "-c", code],
         cwd=ROOT,
-        env=dict(__import__("os").environ, DATABASE_URL=url, DJANGO_SETTINGS_MODULE="config.settings"),
+        env={**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings"},
         capture_output=True,
         text=True,
         timeout=60,
