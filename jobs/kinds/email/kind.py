@@ -37,6 +37,7 @@ class EmailKind(Kind):
     max_attempts = 8
     time_limit = timedelta(minutes=1)
     backoff = timedelta(seconds=10)
+    nav = (("E-mail and password", "account_email"),)
     summary_template = "email/_result.html"
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -44,6 +45,7 @@ class EmailKind(Kind):
         if "server_said" not in run.kept:
             if _may_have_been_sent(run):
                 raise _outcome_unknown()
+            run.progress(0, "Talking with the mail server")
             try:
                 with _mail_server() as smtp:
                     _send(smtp, run)
