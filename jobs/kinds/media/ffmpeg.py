@@ -50,6 +50,7 @@ def run(
         *arguments,
     ]
     said: deque[str] = deque(maxlen=20)
+    done = 0.0
     process = subprocess.Popen(
         command,
         cwd=source.parent,
@@ -64,7 +65,9 @@ def run(
             while line := process.stdout.readline(_LONGEST_LINE):
                 name, _, value = line.decode(errors="replace").strip().partition("=")
                 if name == "out_time_us" and value.isdigit():
-                    progress(int(value) / 1e6)
+                    # ffmpeg goes back a little at times: it counts the stream that is furthest behind.
+                    done = max(done, int(value) / 1e6)
+                    progress(done)
                 elif not value:
                     said.append(name)
         except BaseException:

@@ -1,5 +1,6 @@
 """Which files the media kind takes, told by their first bytes: their names and declared types count for nothing."""
 
+from codecs import getincrementaldecoder
 from dataclasses import dataclass
 
 HEAD_BYTES = 4096
@@ -72,7 +73,11 @@ def recognise(head: bytes) -> Format | None:
 
 def is_text(head: bytes) -> bool:
     """Whether a file that starts so is text: a document (SVG, HTML) or a playlist that names other files."""
-    return b"\0" not in head and not head.startswith((b"%PDF", b"PK")) and head[:64].isascii()
+    try:
+        # Incremental, since the head may end within a character.
+        return "\0" not in getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
 
 
 def _recognise_boxes(head: bytes) -> Format | None:

@@ -10,7 +10,7 @@ from PIL import Image
 from jobs.contract import Failed
 from jobs.kinds.media import ffmpeg
 from jobs.kinds.media.conversion import Converted, Limits, Output, Progress
-from jobs.kinds.media.formats import Format
+from jobs.kinds.media.formats import WAV, Format
 
 LONG_SIDE, SHORT_SIDE = 1280, 720
 """Pixels: a video is fitted into a frame of these sides, lying or standing (720p)."""
@@ -77,6 +77,8 @@ def convert(source: Path, format: Format, folder: Path, limits: Limits, progress
     Raises Failed if it is too long, has too many pixels, is damaged or cut off.
     """
     progress(0, "Looking at the file")
+    if format is WAV and _is_cut_wav(source):
+        raise Failed("cut_off", "The end of the sound is missing. Please send the whole file.", can_retry=False)
     recording = probe(source, format.reader, limits.pixels)
     if recording.width * recording.height > limits.pixels:
         raise Failed(
@@ -127,6 +129,15 @@ def convert(source: Path, format: Format, folder: Path, limits: Limits, progress
         facts |= {"width": width, "height": height}
     notes = [] if recording.has_sound else ["The video has no sound."]
     return Converted("video" if recording.has_video else "audio", facts, outputs, notes)
+
+
+def _is_cut_wav(path: Path) -> bool:
+    """Whether a WAV file is shorter than its RIFF header says; FFmpeg takes the file's own length for granted."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    told = int.from_bytes(head[4:], "little") + 8
+    # Programs that write into a pipe can't know the length, and put in one about as large as it can be.
+    return head.startswith(b"RIFF") and path.stat().st_size < told < 0x7FFF_0000
 
 
 def _video(recording: Recording, folder: Path) -> list[str]:

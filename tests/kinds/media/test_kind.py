@@ -1,0 +1,218 @@
+"""From an upload to the outcome that its owner sees: the whole way, with real rows, files and workers."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.core.files import storage
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from jobs import execution
+from jobs.kinds.media import files
+from jobs.kinds.media.kind import MediaKind
+from jobs.models import Job, Status
+from jobs.samples import sample_photo, sample_sound, sample_video
+from tests.kinds.media.making import picture, recording
+from tests.processes import wait_until
+
+
+def upload(client, user, content: bytes, name: str = "holiday.jpg") -> Job:
+    """Submit a file as a browser does."""
+    client.force_login(user)
+    answer = client.post("/jobs/new/media/", {"file": SimpleUploadedFile(name, content)})
+    assert answer.status_code == 303, answer.content.decode()
+    return Job.objects.latest("created_at")
+
+
+def perform(job: Job) -> Job:
+    execution.perform(str(job.pk))
+    job.refresh_from_db()
+    return job
+
+
+def stored(folder: str) -> dict[str, list[str]]:
+    """What is stored in the subfolders of a folder, by their names."""
+    try:
+        return {
+            name: sorted(storage.default_storage.listdir(f"{folder}/{name}")[1])
+            for name in storage.default_storage.listdir(folder)[0]
+        }
+    except FileNotFoundError:
+        return {}
+
+
+def test_a_photo_becomes_nine_files_that_its_result_names(client, user):
+    job = perform(upload(client, user, sample_photo()))
+
+    assert job.status == Status.SUCCEEDED, (job.error_text, job.traceback)
+    assert job.title == "holiday.jpg"
+    assert job.result["type"] == "image"
+    assert job.result["notes"] == []
+    assert job.result["source"] == {"format": "JPEG", "bytes": len(sample_photo()), "width": 1500, "height": 2000}
+    assert len(job.result["files"]) == 9
+    first = job.result["files"][0]
+    assert first == {
+        "name": "picture-1500.avif",
+        "path": f"media/{job.pk}/1/picture-1500.avif",
+        "type": "image/avif",
+        "role": "picture",
+        "bytes": storage.default_storage.size(first["path"]),
+        "width": 1500,
+        "height": 2000,
+    }
+    assert stored(f"media/{job.pk}") == {"1": sorted(entry["name"] for entry in job.result["files"])}
+    assert storage.default_storage.exists(job.payload["source"]), "the source is kept"
+
+
+def test_the_result_holds_no_path_of_the_machine(client, user, settings):
+    job = perform(upload(client, user, sample_sound(), "tone.wav"))
+
+    text = json.dumps(job.result)
+    assert str(settings.VAR_DIR) not in text
+    assert "/tmp" not in text
+    assert "source" not in {entry["name"] for entry in job.result["files"]}
+
+
+def test_the_card_shows_a_photo_in_all_formats_and_its_downloads(client, user):
+    job = perform(upload(client, user, sample_photo()))
+
+    html = client.get(job.get_absolute_url()).content.decode()
+
+    for mime in ("image/avif", "image/webp"):
+        assert f'<source type="{mime}"' in html
+    assert f"/media/files/{job.pk}/picture-480.avif 480w" in html
+    assert 'alt="Your picture holiday.jpg, converted"' in html
+    assert f'href="/media/files/{job.pk}/picture-1500.jpg?download=1"' in html
+
+
+def test_the_card_shows_a_video_player_with_a_poster(client, user):
+    job = perform(upload(client, user, recording("film.mp4"), "film.mp4"))
+
+    html = client.get(job.get_absolute_url()).content.decode()
+
+    assert re.search(
+        rf'<video controls preload="metadata" src="/media/files/{job.pk}/video.mp4" poster="[^"]+poster', html
+    )
+
+
+def test_the_card_shows_a_sound_player_with_its_waveform(client, user):
+    job = perform(upload(client, user, recording("sound.flac"), "sound.flac"))
+
+    html = client.get(job.get_absolute_url()).content.decode()
+
+    assert f'<source src="/media/files/{job.pk}/sound.opus" type="audio/ogg">' in html
+    assert 'alt="Waveform of sound.flac: how loud it is over its 2 seconds"' in html
+
+
+def test_a_hostile_file_name_is_escaped_on_the_card(client, user):
+    job = perform(upload(client, user, picture("PNG"), '"><img src=x onerror=alert(1)>.png'))
+
+    html = client.get(job.get_absolute_url()).content.decode()
+
+    assert job.status == Status.SUCCEEDED
+    assert "<img src=x" not in html
+
+
+def test_damage_fails_with_its_sentence_and_leaves_nothing(client, user):
+    job = perform(upload(client, user, sample_photo()[:20_000]))
+
+    assert job.status == Status.FAILED
+    assert job.error_code == "damaged"
+    assert "damaged or incomplete" in job.error_text
+    assert not job.can_retry
+    assert stored(f"media/{job.pk}") == {}
+
+
+def test_a_source_that_is_gone_gets_a_clear_sentence(client, user):
+    job = upload(client, user, sample_photo())
+    storage.default_storage.delete(job.payload["source"])
+
+    perform(job)
+
+    assert (job.status, job.error_code) == (Status.FAILED, "file_gone")
+    assert job.error_text == "The file that you sent is not there any more. Please send it again."
+
+
+def test_what_an_earlier_attempt_left_is_deleted_at_success(client, user, tmp_path):
+    job = upload(client, user, picture("PNG"))
+    leftover = tmp_path / "picture-1.avif"
+    leftover.write_bytes(b"half made")
+    files.store(leftover, f"media/{job.pk}/1")
+    Job.objects.filter(pk=job.pk).update(attempt=1)
+
+    perform(job)
+
+    assert job.status == Status.SUCCEEDED
+    assert list(stored(f"media/{job.pk}")) == ["2"]
+
+
+def test_an_attempt_that_was_given_up_does_not_touch_the_files_of_a_later_one(client, user, tmp_path):
+    job = upload(client, user, picture("PNG"))
+    later = tmp_path / "picture-1.avif"
+    later.write_bytes(b"of the second attempt")
+    files.store(later, f"media/{job.pk}/2")
+
+    perform(job)
+
+    assert stored(f"media/{job.pk}")["2"] == ["picture-1.avif"]
+
+
+def test_an_attempt_that_can_not_keep_its_files_leaves_none(client, user, settings):
+    job = upload(client, user, picture("PNG"))
+    folder = Path(storage.default_storage.path(f"media/{job.pk}"))
+    folder.mkdir(parents=True)
+    (folder / "1").write_text("in the way")
+
+    perform(job)
+
+    assert job.status == Status.FAILED
+    assert job.error_code == "internal_error"
+    assert stored(f"media/{job.pk}") == {}
+
+
+def test_the_folder_in_which_an_attempt_worked_is_deleted_and_so_are_those_of_killed_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, running, other = (tmp_path / name for name in ("offload-media-old", "offload-media-running", "other"))
+    for folder in (old, running, other):
+        folder.mkdir()
+        (folder / "source").write_bytes(b"x")
+    import os
+
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+
+    with files.working_folder() as folder:
+        (folder / "source").write_bytes(b"x")
+        assert folder.stat().st_mode & 0o077 == 0
+
+    assert set(tmp_path.iterdir()) == {running, other}
+
+
+def test_the_kind_runs_on_workers_that_can_be_killed():
+    assert MediaKind.role == "media"
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+def test_a_media_worker_brings_every_upload_to_its_outcome_and_lives(client, user, start_worker, tmp_path):
+    worker = start_worker("--role", "media")
+    sample_video(tmp_path / "v.mp4")
+    jobs = [
+        upload(client, user, content)
+        for content in (
+            sample_photo(),
+            picture("PNG")[:400],
+            (tmp_path / "v.mp4").read_bytes(),
+            sample_sound(),
+        )
+    ]
+
+    def finished() -> bool:
+        for job in jobs:
+            job.refresh_from_db()
+        return all(job.is_finished for job in jobs)
+
+    wait_until(finished, seconds=60, what="all jobs are done")
+    assert [job.status for job in jobs] == ["succeeded", "failed", "succeeded", "succeeded"], worker.log
+    assert worker.alive()
