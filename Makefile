@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock"
-SOURCES := config jobs tests manage.py
+SOURCES := config jobs tests manage.py gunicorn.conf.py
 # Checks load the settings too; they must not touch the data of `make run`.
 CHECKS := VAR_DIR=$(CURDIR)/$(VENV)/var $(PYTHON)
 # A .venv that is missing, half made, or whose Python is gone is made anew.
@@ -29,10 +29,10 @@ demo: $(VENV)/base.installed ## start everything in a throw-away folder, do what
 	@SANDBOX=1 exec $(PYTHON) manage.py demo
 
 test: lint ## lint, then every test on SQLite, then those that touch the database on PostgreSQL
-	@if command -v node >/dev/null; then node --test tests/js/; else \
+	@if command -v node >/dev/null; then node --test tests/js/*.test.js; else \
 		echo "Node is not here: tests/js is left out (the browser tests cover the same scripts)."; fi
 	$(PYTHON) -m pytest
-	OFFLOAD_TEST_DATABASE=postgresql $(PYTHON) -m pytest -m "not browser"
+	OFFLOAD_TEST_DATABASE=postgresql $(PYTHON) -m pytest -m "not browser and not apart"
 
 lint: $(VENV)/dev.installed ## the checks that run nothing: ruff, mypy, migrations, Django's own
 	$(VENV)/bin/ruff check $(SOURCES)

@@ -23,7 +23,7 @@ from jobs.sandbox.services import free_port
 from tests.environment import VAR, postgresql_url
 from tests.processes import ROOT, Process, wait_until
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -231,8 +231,7 @@ def test_the_services_bring_every_kind_of_job_to_its_outcome(deployment):
     assert not deployment.is_healthy("worker-network")
     for service in OURS:
         deployment.start(service)
-    for service in OURS:
-        wait_until(lambda service=service: deployment.is_healthy(service), seconds=60, what=f"{service} is healthy")
+    wait_until(lambda: all(map(deployment.is_healthy, OURS)), seconds=90, what="web and workers are healthy")
 
     outcomes = list(demo.outcomes(deployment.site, deployment.folder))
 

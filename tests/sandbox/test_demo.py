@@ -14,7 +14,7 @@ from jobs.sandbox.demo import check_place_is_gone
 from jobs.sandbox.visitor import Outcome, Unexpected, Visitor
 from tests.processes import ROOT, Process, manage, wait_until
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 
 def test_the_demo_brings_every_kind_to_its_outcome_and_leaves_nothing():

@@ -19,7 +19,7 @@ from jobs.sandbox.stack import DEMO, STAFF
 from jobs.sandbox.visitor import Visitor
 from tests.processes import Process, manage, wait_until
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 
 class Stack:
