@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest
 from django.utils.datastructures import MultiValueDict
@@ -15,7 +17,11 @@ KEY_LENGTH = 200
 
 
 class Malformed(Exception):
-    """The request can't be read. Its text is a sentence for whoever sent it."""
+    """The request can't be read. Its text is a sentence for whoever sent it, status the HTTP status that fits."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Intake:
 def read(request: HttpRequest, kind: str) -> Intake:
     """Read a POST as a form or as JSON. Raises Malformed."""
     if request.content_type == "application/json":
-        fields, files = _json_fields(request.body), MultiValueDict[str, UploadedFile]()
+        fields, files = _json_fields(request), MultiValueDict[str, UploadedFile]()
     else:
         fields, files = request.POST.copy(), request.FILES
     fields.pop("csrfmiddlewaretoken", None)
@@ -43,12 +49,14 @@ def read(request: HttpRequest, kind: str) -> Intake:
     return Intake(fields, files, _header_key(request) or _form_key(form_key, fingerprint), fingerprint)
 
 
-def _json_fields(body: bytes) -> MultiValueDict[str, Any]:
+def _json_fields(request: HttpRequest) -> MultiValueDict[str, Any]:
     """The fields of a JSON object, as a form would have sent them."""
     try:
-        fields = json.loads(body)
+        fields = json.loads(request.body)
         # Half a surrogate pair is valid JSON, but no text that could be stored or sent on.
         json.dumps(fields, ensure_ascii=False).encode()
+    except RequestDataTooBig:
+        raise Malformed(f"A JSON body may have at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes.", 413) from None
     except (ValueError, RecursionError):
         raise Malformed("The body is not valid JSON.") from None
     if not isinstance(fields, dict):

@@ -79,7 +79,7 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
     try:
         asked = intake.read(request, kind.name)
     except intake.Malformed as error:
-        return _refused(request, kind, kind.form({}, owner=request.user), str(error), 400)
+        return _refused(request, kind, kind.form({}, owner=request.user), str(error), error.status)
     form = kind.form(asked.fields, asked.files, owner=request.user)
     try:
         accepted = _submit(request.user, kind, form, asked)
@@ -157,9 +157,14 @@ def _errors(errors: dict[str, Any], status: int) -> JsonResponse:
 def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A job's page."""
     job = get_object_or_404(jobs_of(request), pk=job_id)
-    # Said here, since a template would call the form's class.
-    again = bool(job.the_kind and job.the_kind.form)
-    return render(request, "jobs/detail.html", {"job": job, "unfinished": not job.is_finished, "again": again})
+    context = {
+        "job": job,
+        "unfinished": not job.is_finished,
+        "together": job.submit_id and jobs_of(request).filter(submit=job.submit_id).exclude(pk=job.pk).exists(),
+        # Asked here, since a template would call the form's class.
+        "again": job.the_kind and job.the_kind.form is not None,
+    }
+    return render(request, "jobs/detail.html", context)
 
 
 @require_safe

@@ -121,6 +121,16 @@ class TestSubmit:
         (sentence,) = response.json()["errors"]["__all__"]
         assert sentence.endswith(".")
 
+    def test_a_json_body_that_is_too_large_gets_413_and_a_sentence(self, ann):
+        response = submit_json(ann, {"text": "x" * 3_000_000})
+        assert response.status_code == 413
+        assert response.json()["errors"] == {"__all__": ["A JSON body may have at most 2,621,440 bytes."]}
+
+    def test_a_form_that_is_cut_off_gets_400_and_a_page(self, ann):
+        response = ann.post(NEW, b"--x\r\nContent-Dis", content_type="multipart/form-data; boundary=" + "y" * 300)
+        assert response.status_code == 400
+        assert "could not be read" in response.content.decode()
+
     def test_numbers_truth_and_null_in_json_mean_what_they_say(self, ann):
         job = job_of(ann, seconds=0.5, steps=2, resource=None)
         assert (job.payload["seconds"], job.payload["steps"], job.resource) == (0.5, 2, "")
@@ -311,6 +321,12 @@ class TestFollow:
         Job.objects.filter(pk=job.pk).update(kind="teleport")
         assert "teleport" in ann.get(f"/jobs/{job.pk}/").content.decode()
         assert ann.get(f"/jobs/{job.pk}/status.json").json()["kind"] == "teleport"
+
+    def test_jobs_of_one_submit_lead_to_each_other_and_a_single_one_does_not(self, ann):
+        for body, count in (({"text": "Hello"}, 0), ({"text": "Hello", "copies": 2}, 1)):
+            submit_json(ann, body, **{"Idempotency-Key": f"key {count}"})
+            job = Job.objects.latest("created_at")
+            assert ann.get(f"/jobs/{job.pk}/").content.decode().count("All jobs of this submit") == count
 
     def test_a_failure_for_good_offers_no_retry(self, ann):
         job = job_of(ann)
