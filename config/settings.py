@@ -12,6 +12,7 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
@@ -52,8 +53,13 @@ def _secret_key() -> str:
         return given
     path = VAR_DIR / "secret_key"
     try:
-        with suppress(FileExistsError), open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(50))
+        if not path.exists():
+            # Another process may do the same just now: the file appears whole, and the first one stays.
+            with NamedTemporaryFile("w", dir=VAR_DIR) as file:
+                file.write(secrets.token_urlsafe(50))
+                file.flush()
+                with suppress(FileExistsError):
+                    os.link(file.name, path)
         return path.read_text()
     except OSError as error:
         raise ImproperlyConfigured(f"VAR_DIR: {path} can't be kept ({error.strerror}).") from None
@@ -212,6 +218,8 @@ RQ_QUEUES = {
     for role in ("network", "media")
 }
 RQ = {"COMMIT_MODE": "auto"}
+# The admin's start page links to them already.
+RQ_SHOW_ADMIN_LINK = False
 
 # Seconds a worker may keep silent before its running jobs are taken from it, on the database's clock.
 JOB_LEASE_SECONDS: float = env.float("JOB_LEASE_SECONDS", 10, validate=validate.Range(min=1))

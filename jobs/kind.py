@@ -149,6 +149,9 @@ class Kind:
     backoff: ClassVar[timedelta] = timedelta(seconds=5)
     """The first pause between two attempts; it doubles from attempt to attempt."""
     backoff_max: ClassVar[timedelta] = timedelta(minutes=15)
+    holds_line: ClassVar[bool] = False
+    """What happens on a resource behind a job that failed for good. False: the next one runs. True: what follows builds
+    on it, so the line waits until the failed job is tried again (it keeps its place), skipped or cancelled."""
     urls: ClassVar[str | None] = None
     """Dotted path of a URLconf of the kind's own pages, served below /<name>/."""
     nav: ClassVar[tuple[tuple[str, str], ...]] = ()

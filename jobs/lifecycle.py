@@ -4,8 +4,9 @@ Each is one guarded UPDATE that names the state it leaves and, while the job run
 moves no row lost the race and stops. docs/lifecycle.md draws them. Times are the database's own (`Now()`), so that the
 clocks of web and worker machines do not matter.
 
-Jobs on one resource: `has_turn` marks the first unfinished one. Whoever gives or takes a turn holds the lock of the
-Resource row, and takes it before touching a job, so that two of them can't wait for each other.
+Jobs on one resource: `has_turn` marks the first that is unfinished (or failed and holds the line). Whoever gives or
+takes a turn holds the lock of the Resource row, and takes it before touching a job, so that two of them can't wait for
+each other.
 """
 
 import json
@@ -85,6 +86,7 @@ def submit(
                     resource=one.resource,
                     position=position,
                     has_turn=has_turn,
+                    holds_line=kind.holds_line and bool(one.resource),
                     max_attempts=kind.max_attempts,
                     time_limit=kind.time_limit,
                     **({"run_at": run_at} if run_at else {}),
@@ -145,7 +147,7 @@ def _places(resources: Sequence[str]) -> list[tuple[int | None, bool]]:
 
 
 def start(job_id: UUID, worker: str) -> Job | None:
-    """Pending → running, as a new attempt of `worker`, which holds the lease from now on.
+    """pending → running, as a new attempt of `worker`, which holds the lease from now on.
 
     None: it is not due, not its turn, another worker took it, or there is no such job.
     """
@@ -201,7 +203,7 @@ def keep(job: Job, values: Mapping[str, Any]) -> None:
 
 
 def succeed(job: Job, result: Mapping[str, Any]) -> None:
-    """Running → succeeded. Raises ClaimLost if the attempt was given up, TypeError if the result is not JSON."""
+    """running → succeeded. Raises ClaimLost if the attempt was given up, TypeError if the result is not JSON."""
     json.dumps(result)
     moved = _finish(
         job,
@@ -217,7 +219,7 @@ def succeed(job: Job, result: Mapping[str, Any]) -> None:
 
 
 def fail(job: Job, code: str, text: str, *, can_retry: bool = True, traceback: str = "") -> None:
-    """Running → failed. code, text: for the owner; traceback: for staff. Raises ClaimLost if it was given up."""
+    """running → failed. code, text: for the owner; traceback: for staff. Raises ClaimLost if it was given up."""
     if not _finish(job, Attempt.Outcome.FAILED, **_failure(code, text, can_retry, traceback)):
         raise ClaimLost
 
@@ -225,7 +227,7 @@ def fail(job: Job, code: str, text: str, *, can_retry: bool = True, traceback: s
 def try_again(
     job: Job, code: str, text: str, *, pause: timedelta, not_before: datetime | None = None, traceback: str = ""
 ) -> None:
-    """Running → pending, due after `pause` or at `not_before`; it keeps its place on its resource.
+    """running → pending, due after `pause` or at `not_before`; it keeps its place on its resource.
 
     After the last attempt: running → failed. Raises ClaimLost if the attempt was given up.
     """
@@ -238,12 +240,12 @@ def try_again(
 
 
 def hand_back(job: Job) -> bool:
-    """Running → pending, at once: the worker shuts down. The attempt does not count. False: it was given up."""
+    """running → pending, at once: the worker shuts down. The attempt does not count. False: it was given up."""
     return _release(job, Attempt.Outcome.HANDED_BACK, run_at=Now(), max_attempts=F("max_attempts") + 1)
 
 
 def lose(job: Job, *, lapsed: bool = True) -> bool:
-    """Running → pending (or failed after the last attempt): the worker vanished. False: it finished meanwhile.
+    """running → pending (or failed after the last attempt): the worker vanished. False: it finished meanwhile.
 
     lapsed: only if the lease has run out on the database's clock; False when the caller saw the process die.
     """
@@ -255,7 +257,7 @@ def lose(job: Job, *, lapsed: bool = True) -> bool:
 
 
 def expire(job: Job) -> bool:
-    """Running → failed: the time limit is over. False: it finished meanwhile."""
+    """running → failed: the time limit is over. False: it finished meanwhile."""
     text = f"It was stopped because it took longer than {_words(job.time_limit)}."
     guard = Job.objects.filter(deadline__lt=Now())
     return _finish(job, Attempt.Outcome.FAILED, guard, **_failure("time_limit", text, True, ""))
@@ -265,13 +267,17 @@ def expire(job: Job) -> bool:
 
 
 def retry(job_id: UUID) -> bool:
-    """Failed → pending, for its owner or staff; at the end of the line of its resource. False: too late."""
+    """failed → pending, for its owner or staff. False: too late.
+
+    A job that holds the line of its resource goes on where it stands; another goes to the end of the line.
+    """
     with transaction.atomic():
-        job = Job.objects.filter(pk=job_id, status=Status.FAILED, can_retry=True).first()
+        failed = Job.objects.filter(pk=job_id, status=Status.FAILED, can_retry=True)
+        job = failed.first()
         if job is None:
             return False
-        ((position, has_turn),) = _places([job.resource])
-        moved = Job.objects.filter(pk=job_id, status=Status.FAILED, can_retry=True, attempt=job.attempt).update(
+        ((position, has_turn),) = [(job.position, True)] if job.is_holding else _places([job.resource])
+        moved = failed.filter(attempt=job.attempt, has_turn=job.has_turn).update(
             status=Status.PENDING,
             position=position,
             has_turn=has_turn,
@@ -288,18 +294,14 @@ def retry(job_id: UUID) -> bool:
 
 
 def cancel(job_id: UUID) -> bool:
-    """Pending → cancelled. False: it is not pending any more."""
-    with transaction.atomic():
-        job = Job.objects.filter(pk=job_id).first()
-        if job is None:
-            return False
-        _lock(job.resource)
-        moved = Job.objects.filter(pk=job_id, status=Status.PENDING).update(
-            status=Status.CANCELLED, has_turn=False, finished_at=Now()
-        )
-        if moved:
-            _pass_turn(job.resource)
-    return bool(moved)
+    """pending → cancelled; also failed → cancelled, if it holds its line. False: too late."""
+    may = Job.objects.filter(status=Status.PENDING) | Job.objects.holding()
+    return _leave_line(job_id, may, status=Status.CANCELLED, finished_at=Now())
+
+
+def skip(job_id: UUID) -> bool:
+    """failed and holding its line → failed: the next job on the resource runs. False: it does not hold the line."""
+    return _leave_line(job_id, Job.objects.holding())
 
 
 # --- Shared steps ---------------------------------------------------------------------------------------------------
@@ -312,12 +314,14 @@ def _attempt_of(job: Job, guard: JobQuerySet | None = None) -> JobQuerySet:
 
 
 def _finish(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None, **values: Any) -> bool:
-    """Running → an end state, and the turn goes to the next on the resource. False: the fence held."""
+    """running → an end state; the turn goes to the next on the resource, unless the job failed and holds the line.
+
+    False: the fence held.
+    """
     with transaction.atomic():
         _lock(job.resource)
-        moved = _attempt_of(job, guard).update(
-            has_turn=False, lease_until=None, deadline=None, worker="", finished_at=Now(), **values
-        )
+        ended = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
+        moved = _attempt_of(job, guard).update(**{**ended, **values})
         if moved:
             _end_attempt(job, outcome, values)
             _pass_turn(job.resource)
@@ -325,7 +329,7 @@ def _finish(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None
 
 
 def _release(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None, **values: Any) -> bool:
-    """Running → pending, keeping the turn. False: the fence held."""
+    """running → pending, keeping the turn. False: the fence held."""
     with transaction.atomic():
         moved = _attempt_of(job, guard).update(
             status=Status.PENDING, lease_until=None, deadline=None, worker="", **values
@@ -333,6 +337,19 @@ def _release(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = Non
         if moved:
             _end_attempt(job, outcome, values)
             _push_runnable([job.pk])
+    return bool(moved)
+
+
+def _leave_line(job_id: UUID, guard: JobQuerySet, **values: Any) -> bool:
+    """Take a job that does not run out of its line; the turn goes to the next, if the job had it."""
+    with transaction.atomic():
+        job = Job.objects.filter(pk=job_id).first()
+        if job is None:
+            return False
+        _lock(job.resource)
+        moved = guard.filter(pk=job_id).update(has_turn=False, **values)
+        if moved:
+            _pass_turn(job.resource)
     return bool(moved)
 
 
@@ -373,7 +390,8 @@ def _error(code: str, text: str, traceback: str) -> dict[str, Any]:
 
 
 def _failure(code: str, text: str, can_retry: bool, traceback: str) -> dict[str, Any]:
-    return {"status": Status.FAILED, "can_retry": can_retry, **_error(code, text, traceback)}
+    errors = _error(code, text, traceback)
+    return {"status": Status.FAILED, "can_retry": can_retry, "has_turn": F("holds_line"), **errors}
 
 
 def _in(pause: timedelta) -> ExpressionWrapper:

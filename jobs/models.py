@@ -76,6 +76,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """May start now: pending, due on the database's clock, and first on their resource."""
         return self.filter(status=Status.PENDING, has_turn=True, run_at__lte=Now())
 
+    def holding(self) -> "JobQuerySet":
+        """Failed for good, and the line of their resource waits for somebody to decide what happens with them."""
+        return self.filter(status=Status.FAILED, has_turn=True)
+
     def unfinished(self) -> "JobQuerySet":
         """Pending or running."""
         return self.filter(status__in=UNFINISHED)
@@ -89,7 +93,8 @@ class Job(models.Model):
         time_limit, and without `choices`, so that a new kind needs no migration.
     payload: what `Kind.run` reads; encrypted at rest. title: what the owner reads.
     resource, position: the shared object and the job's place in its order of acceptance (None without a resource).
-    has_turn: no earlier job on the resource is unfinished. Always true without a resource.
+    has_turn: it is the resource's first job that is unfinished or holds the line. Without a resource: it is unfinished.
+    holds_line: if it fails for good, the line behind it waits (Kind.holds_line).
     run_at: not before this moment, by the database's clock; the only clock for schedules and retries.
     attempt: number of the newest attempt, 0 before the first: the fencing token. max_attempts: the last one allowed.
     time_limit: how long one attempt may take.
@@ -110,6 +115,7 @@ class Job(models.Model):
     resource = models.CharField(max_length=200, blank=True, default="")
     position = models.BigIntegerField(null=True, blank=True)
     has_turn = models.BooleanField(default=True)
+    holds_line = models.BooleanField(default=False)
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     run_at = models.DateTimeField(db_default=Now())
@@ -214,6 +220,11 @@ class Job(models.Model):
         """Whether the outcome is there."""
         return self.status not in UNFINISHED
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether it failed and the line of its resource waits for somebody to decide what happens with it."""
+        return self.status == Status.FAILED and self.has_turn
+
 
 class Attempt(models.Model):
     """One try at running a job, kept so that its history can be read after the fact.
@@ -250,6 +261,14 @@ class Attempt(models.Model):
         return f"attempt {self.number}"
 
 
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    """Which workers can be counted on."""
+
+    def alive(self) -> "WorkerQuerySet":
+        """Gave a sign of life within JOB_WORKER_SILENT_SECONDS."""
+        return self.filter(seen_at__gt=Now() - timedelta(seconds=settings.JOB_WORKER_SILENT_SECONDS))
+
+
 class Worker(models.Model):
     """A worker process's last sign of life, on the database's clock. Pages and the monitor read it.
 
@@ -262,6 +281,8 @@ class Worker(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
     dropped = models.PositiveIntegerField(default=0)
+
+    objects = WorkerQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["role", "seen_at"], name="worker_seen")]

@@ -163,5 +163,4 @@ def roles_without_worker() -> set[str]:
     """The roles that an installed kind or a due job needs, and that no living worker serves."""
     needed = {str(kind.role) for kind in kinds.installed()}
     needed.update(Job.objects.runnable().order_by().values_list("role", flat=True).distinct())
-    alive = Worker.objects.filter(seen_at__gte=Now() - timedelta(seconds=settings.JOB_WORKER_SILENT_SECONDS))
-    return needed - set(alive.values_list("role", flat=True))
+    return needed - set(Worker.objects.alive().values_list("role", flat=True))

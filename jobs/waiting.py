@@ -1,10 +1,8 @@
 """Why a pending job is not running yet, in words and as data. Derived when asked for, never stored."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.conf import settings
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -18,7 +16,7 @@ MANY = 1000
 class Wait:
     """Why a job waits.
 
-    reason: a stable word (scheduled, retry, turn, no_worker, queue). text: one sentence for the owner.
+    reason: a stable word (scheduled, retry, turn, held, no_worker, queue). text: one sentence for the owner.
     until: when it is over, if that is known. ahead: how many jobs come first, if that is known (counted up to MANY).
     """
 
@@ -36,7 +34,7 @@ def wait_of(job: Job) -> Wait | None:
         return _for_its_time(job)
     if not job.has_turn:
         return _for_its_turn(job)
-    if not Worker.objects.filter(role=job.role, seen_at__gt=_last_sign_of_life()).exists():
+    if not Worker.objects.alive().filter(role=job.role).exists():
         return Wait("no_worker", "No worker is running for this just now. It starts as soon as one is back.")
     ahead = Job.objects.runnable().filter(role=job.role, run_at__lt=job.run_at)[:MANY].count()
     return Wait(
@@ -54,11 +52,12 @@ def _for_its_time(job: Job) -> Wait:
 
 def _for_its_turn(job: Job) -> Wait:
     ahead = Job.objects.unfinished().filter(resource=job.resource, position__lt=job.position)[:MANY].count()
+    if Job.objects.holding().filter(resource=job.resource).exists():
+        text = (
+            "Held: an earlier job on the same object failed. It waits until that one is retried, skipped or cancelled."
+        )
+        return Wait("held", text, ahead=ahead)
     return Wait("turn", f"Waits behind {_count(ahead)} on the same object.", ahead=ahead)
-
-
-def _last_sign_of_life() -> "Now":
-    return Now() - timedelta(seconds=settings.JOB_WORKER_SILENT_SECONDS)  # type: ignore[return-value]
 
 
 def _count(jobs: int) -> str:

@@ -293,6 +293,45 @@ def test_a_retried_job_goes_to_the_end_of_its_line():
     started(first)
 
 
+def strict(resource: str = "r") -> Job:
+    kind = kinds.get("strict")
+    assert kind
+    return lifecycle.submit(kind, [Submission({"text": "hi"}, "t", resource)], owner=None).jobs[0]
+
+
+def test_a_failed_job_of_a_kind_that_holds_keeps_the_line_waiting():
+    first, second = strict(), strict()
+    lifecycle.fail(started(first), "c", "t")
+    assert fresh(first).is_holding
+    assert lifecycle.start(second.pk, "w") is None
+
+
+@pytest.mark.parametrize(("verb", "status"), [(lifecycle.skip, Status.FAILED), (lifecycle.cancel, Status.CANCELLED)])
+def test_skipping_or_cancelling_the_failed_job_lets_its_line_go_on(verb, status):
+    first, second = strict(), strict()
+    lifecycle.fail(started(first), "c", "t")
+    assert verb(first.pk)
+    assert not verb(first.pk)
+    assert fresh(first).status == status
+    started(second)
+
+
+def test_trying_the_failed_job_again_keeps_its_place_in_the_line():
+    first, second = strict(), strict()
+    lifecycle.fail(started(first), "c", "t")
+    assert lifecycle.retry(first.pk)
+    assert lifecycle.start(second.pk, "w") is None
+    lifecycle.succeed(started(first), {})
+    started(second)
+
+
+def test_a_job_without_a_resource_holds_nothing():
+    job = started(strict(""))
+    lifecycle.fail(job, "c", "t")
+    assert not fresh(job).is_holding
+    assert not lifecycle.skip(job.pk)
+
+
 def test_one_submit_may_hold_several_jobs_on_one_resource(user):
     accepted = lifecycle.submit(
         echo(), [Submission({}, "1", "r"), Submission({}, "2", "s"), Submission({}, "3", "r")], owner=user

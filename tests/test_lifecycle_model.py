@@ -29,6 +29,9 @@ class Model:
     spent: int = 0
     """Attempts that count, since the last time its owner asked."""
     order: int = 0
+    holds_line: bool = False
+    holding: bool = False
+    """Failed, and the line waits."""
     outcomes: list[str] = field(default_factory=list)
 
 
@@ -41,7 +44,7 @@ class Lifecycle(RuleBasedStateMachine):
         Job.objects.all().delete()
         self.models: dict[UUID, Model] = {}
         self.clock = 0
-        self.echo = kind.get("echo")
+        self.echo, self.strict = kind.get("echo"), kind.get("strict")
 
     def next_order(self) -> int:
         self.clock += 1
@@ -51,7 +54,9 @@ class Lifecycle(RuleBasedStateMachine):
         """Whether no earlier job on the same resource is unfinished."""
         mine = self.models[job_id]
         return not mine.resource or not any(
-            other.resource == mine.resource and other.order < mine.order and other.status in ("pending", "running")
+            other.resource == mine.resource
+            and other.order < mine.order
+            and (other.status in ("pending", "running") or other.holding)
             for other in self.models.values()
         )
 
@@ -59,11 +64,12 @@ class Lifecycle(RuleBasedStateMachine):
         model = self.models[claim.pk]
         return model.status == "running" and model.attempt == claim.attempt
 
-    @rule(target=jobs, resource=st.sampled_from(["", "a", "b"]))
-    def submit(self, resource):
-        assert self.echo
-        (job,) = lifecycle.submit(self.echo, [Submission({"text": ""}, "t", resource)], owner=None).jobs
-        self.models[job.pk] = Model(resource, order=self.next_order())
+    @rule(target=jobs, resource=st.sampled_from(["", "a", "b"]), holds=st.booleans())
+    def submit(self, resource, holds):
+        the_kind = self.strict if holds else self.echo
+        assert the_kind
+        (job,) = lifecycle.submit(the_kind, [Submission({"text": ""}, "t", resource)], owner=None).jobs
+        self.models[job.pk] = Model(resource, order=self.next_order(), holds_line=holds and bool(resource))
         return job.pk
 
     @rule(target=claims, job_id=jobs)
@@ -81,6 +87,7 @@ class Lifecycle(RuleBasedStateMachine):
     def end(self, claim: Job, status: str, outcome: str, counts: bool = True) -> None:
         model = self.models[claim.pk]
         model.status = status
+        model.holding = status == "failed" and model.holds_line
         model.spent += counts
         model.outcomes[-1] = outcome
 
@@ -126,10 +133,16 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(job_id=jobs)
     def cancel(self, job_id):
         model = self.models[job_id]
-        expected = model.status == "pending"
+        expected = model.status == "pending" or model.holding
         assert lifecycle.cancel(job_id) == expected
         if expected:
-            model.status = "cancelled"
+            model.status, model.holding = "cancelled", False
+
+    @rule(job_id=jobs)
+    def skip(self, job_id):
+        model = self.models[job_id]
+        assert lifecycle.skip(job_id) == model.holding
+        model.holding = False
 
     @rule(job_id=jobs)
     def retry(self, job_id):
@@ -137,7 +150,8 @@ class Lifecycle(RuleBasedStateMachine):
         expected = model.status == "failed"
         assert lifecycle.retry(job_id) == expected
         if expected:
-            model.status, model.spent, model.order = "pending", 0, self.next_order()
+            model.order = model.order if model.holding else self.next_order()
+            model.status, model.spent, model.holding = "pending", 0, False
 
     @invariant()
     def rows_are_as_the_model_says(self):
@@ -149,7 +163,8 @@ class Lifecycle(RuleBasedStateMachine):
         for job_id, model in self.models.items():
             job = rows[job_id]
             assert (job.status, job.attempt, outcomes[job_id]) == (model.status, model.attempt, model.outcomes)
-            assert job.has_turn == (model.status in ("pending", "running") and self.head(job_id))
+            unfinished = model.status in ("pending", "running")
+            assert job.has_turn == (model.holding or (unfinished and self.head(job_id)))
 
     @invariant()
     def one_job_at_a_time_runs_on_a_resource(self):

@@ -64,6 +64,18 @@ def test_a_job_behind_others_on_its_resource_says_how_many(a_worker):
     assert reason(jobs[2]) == Wait("turn", "Waits behind 2 jobs on the same object.", ahead=2)
 
 
+def test_a_job_behind_a_failed_one_that_holds_the_line_says_so(a_worker):
+    strict = kind.get("strict")
+    assert strict
+    first, second = lifecycle.submit(strict, [Submission({"text": "hi"}, "t", "r")] * 2, owner=None).jobs
+    running = lifecycle.start(first.pk, "w")
+    assert running
+    lifecycle.fail(running, "c", "t")
+    assert reason(second).reason == "held"
+    lifecycle.skip(first.pk)
+    assert reason(second).reason == "queue"
+
+
 def test_a_job_nobody_works_on_says_so():
     assert reason(accept()).reason == "no_worker"
 

@@ -11,7 +11,8 @@ class TestKindConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs.contract import register
-        from tests.kind_app.kind import Crunch, Echo
+        from tests.kind_app.kind import Crunch, Echo, Strict
 
         register(Echo())
         register(Crunch())
+        register(Strict())

@@ -73,6 +73,14 @@ class Echo(Kind):
         return {"text": run.payload["text"]}
 
 
+class Strict(Echo):
+    """The same; when it fails, the line behind it waits."""
+
+    name = "strict"
+    label = "Strict"
+    holds_line = True
+
+
 class Crunch(Echo):
     """The same, computing."""
 

@@ -3,12 +3,10 @@
 import argparse
 import http.client
 import socket
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models.functions import Now
 
 from jobs.models import Worker
 
@@ -49,9 +47,5 @@ def _check_web() -> None:
 
 def _check_worker() -> None:
     """Look for a sign of life that a worker of this host left in the database."""
-    alive = Worker.objects.filter(
-        name__startswith=f"{socket.gethostname()[:50]}:",
-        seen_at__gt=Now() - timedelta(seconds=settings.JOB_WORKER_SILENT_SECONDS),
-    )
-    if not alive.exists():
+    if not Worker.objects.alive().filter(name__startswith=f"{socket.gethostname()[:50]}:").exists():
         raise CommandError("No worker of this host has shown a sign of life lately.")
