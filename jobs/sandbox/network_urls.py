@@ -21,6 +21,7 @@ urlpatterns = [
     path("media/<uuid:key>", pages.picture),
     path("@<str:name>", pages.profile),
     path("@<str:name>/<int:pk>", pages.post),
+    path(".well-known/oauth-authorization-server", oauth.metadata),
     path("api/v1/apps", oauth.register),
     path("oauth/authorize", oauth.authorize),
     path("oauth/token", oauth.token),

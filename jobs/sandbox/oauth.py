@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from csp.decorators import csp_update
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -28,6 +29,26 @@ BAD_GRANT = (
     "The provided authorization grant is invalid, expired, revoked, does not match the redirection URI used in the "
     "authorization request, or was issued to another client."
 )
+
+
+@require_http_methods(["GET"])
+@reading
+def metadata(request: HttpRequest) -> Answer:
+    """https://docs.joinmastodon.org/methods/oauth/#authorization-server-metadata"""
+    return Answer(
+        {
+            "issuer": f"{settings.SANDBOX_URL}/",
+            "authorization_endpoint": f"{settings.SANDBOX_URL}/oauth/authorize",
+            "token_endpoint": f"{settings.SANDBOX_URL}/oauth/token",
+            "app_registration_endpoint": f"{settings.SANDBOX_URL}/api/v1/apps",
+            "revocation_endpoint": f"{settings.SANDBOX_URL}/oauth/revoke",
+            "scopes_supported": sorted(SCOPES),
+            "response_types_supported": ["code"],
+            "grant_types_supported": ["authorization_code"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            "code_challenge_methods_supported": ["S256"],
+        }
+    )
 
 
 @require_http_methods(["POST"])

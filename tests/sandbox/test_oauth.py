@@ -99,6 +99,8 @@ def test_a_code_belongs_to_the_app_it_was_issued_to(network):
 
 
 def test_a_code_with_a_challenge_needs_its_verifier(network):
+    metadata = network.get("/.well-known/oauth-authorization-server").json()
+    assert metadata["code_challenge_methods_supported"] == ["S256"]
     app = network.register()
     challenge = base64.urlsafe_b64encode(hashlib.sha256(b"verifier").digest()).decode().rstrip("=")
     query = network.question(app, code_challenge=challenge, code_challenge_method="S256")

@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -127,7 +128,7 @@ def test_a_picture_that_is_still_processed_can_not_be_posted(ann):
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_description_can_be_changed_until_the_picture_is_posted(network, ann, as_json):
     pk = ann.upload(png()).json()["id"]
-    body = {"json" if as_json else "data": {"description": "Better"}}
+    body: Any = {"json" if as_json else "data": {"description": "Better"}}
     response = requests.put(f"{network.url}/api/v1/media/{pk}", headers=ann.headers, timeout=20, **body)
     assert (response.status_code, response.json()["description"]) == (200, "Better")
 
