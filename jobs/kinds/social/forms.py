@@ -26,6 +26,13 @@ class AccountsField(forms.ModelMultipleChoiceField):
 
     widget = forms.CheckboxSelectMultiple
 
+    def clean(self, value: Any) -> Any:
+        """The accounts. SQLite can't even look for a number that is too large for it."""
+        try:
+            return super().clean(value)
+        except OverflowError:
+            raise ValidationError(self.error_messages["invalid_choice"], code="invalid_choice") from None
+
     def label_from_instance(self, obj: Account) -> str:
         """Network and handle, and whether it can't be used now."""
         return f"{obj} (connect it again first)" if obj.needs_reconnect else str(obj)
@@ -68,10 +75,11 @@ class PostForm(KindForm):
     def clean(self) -> dict[str, Any]:
         """Each chosen account must work and take a text as long as this."""
         cleaned = super().clean() or self.cleaned_data
-        for account in cleaned.get("accounts") or ():
+        text = cleaned.get("text", "")
+        for account in cleaned.get("accounts", ()):
             if account.needs_reconnect:
                 self.add_error("accounts", f"{account} does not accept posts now. Connect it again, or leave it out.")
-            if "text" in cleaned and (error := too_long(cleaned["text"], account)):
+            if error := too_long(text, account):
                 self.add_error("text", error)
         return cleaned
 
