@@ -4,6 +4,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +40,10 @@ class AttemptRun:
     def keep(self, **values: Any) -> None:
         """Store JSON values on the job at once."""
         lifecycle.keep(self._job, values)
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A database transaction during which this attempt can't be given up."""
+        return lifecycle.claimed(self._job)
 
     def progress(self, percent: float, text: str = "") -> None:
         """Tell how far the work is, 0 to 100."""

@@ -5,6 +5,7 @@ module and the few verbs of the core that it may call.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -122,6 +123,13 @@ class Run(Protocol):
 
         Call it before an outside effect (`run.keep(sending=True)`) and after it (`run.keep(status_id=…)`), so that the
         next attempt knows what may have happened already.
+        """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A database transaction for rows of the kind's own, during which this attempt can't be given up.
+
+        Its writes are the attempt's effect or nothing: raises ClaimLost at its start if the attempt was given up. Keep
+        it short, make no call outside in it, and submit no jobs.
         """
 
     def progress(self, percent: float, text: str = "") -> None:

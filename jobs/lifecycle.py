@@ -10,7 +10,8 @@ each other.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -200,6 +201,15 @@ def keep(job: Job, values: Mapping[str, Any]) -> None:
     if not _attempt_of(job).update(kept=kept):
         raise ClaimLost
     job.kept = kept
+
+
+@contextmanager
+def claimed(job: Job) -> Iterator[None]:
+    """running: a transaction in which the attempt can't be given up. Raises ClaimLost at its start if it was already."""
+    with transaction.atomic():
+        if _attempt_of(job).select_for_update().values_list("pk").first() is None:
+            raise ClaimLost
+        yield
 
 
 def succeed(job: Job, result: Mapping[str, Any]) -> None:

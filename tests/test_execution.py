@@ -8,7 +8,7 @@ from django.db import OperationalError, connection
 
 from jobs import execution, kind, lifecycle
 from jobs.kind import ClaimLost, Failed, Kind, Run, Submission, TryAgain
-from jobs.models import Job, Status
+from jobs.models import Job, Status, Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +89,18 @@ def test_an_attempt_that_was_given_up_is_told_so_and_writes_nothing(scripted):
 
     job = outcome(scripted, script)
     assert (job.status, job.result, job.kept) == (Status.PENDING, None, {})
+
+
+def test_rows_of_a_kind_are_written_only_while_the_attempt_is_its_own(scripted):
+    def script(run: Run) -> Any:
+        with run.transaction():
+            Worker.objects.create(name="first", role="network", concurrency=1)
+        lifecycle.lose(Job.objects.get(pk=run.job_id), lapsed=False)
+        with run.transaction():
+            Worker.objects.create(name="late", role="network", concurrency=1)
+
+    outcome(scripted, script)
+    assert list(Worker.objects.values_list("name", flat=True)) == ["first"]
 
 
 def test_progress_is_bounded_and_seldom_written(scripted, django_assert_num_queries):
