@@ -183,7 +183,7 @@ def request(
     effect even so.
     """
     sandbox = in_sandbox(url)
-    if not sandbox and not url.startswith("https://"):
+    if not sandbox and _parse(url).scheme != "https":
         raise Failed("address", f"{who} named an address that does not begin with https://, which we don't call.")
     end = time.monotonic() + BODY_SECONDS
     try:

@@ -28,7 +28,7 @@ class SocialKind(Kind):
     max_attempts = 5
     time_limit = timedelta(minutes=2)
     urls = "jobs.kinds.social.urls"
-    nav = (("Accounts", "social:accounts"),)
+    nav = (("Social accounts", "social:accounts"),)
     summary_template = "social/_result.html"
 
     def run(self, run: Run) -> dict[str, Any]:
