@@ -32,7 +32,7 @@ def test_the_sample_video_has_pictures_a_tone_and_its_place(tmp_path):
 
 
 def test_the_sample_sound_has_a_maker():
-    with av.open(io.BytesIO(sample_sound())) as container:
+    with av.open(io.BytesIO(sample_sound()), "r") as container:
         assert container.metadata == {"artist": MAKER}
         assert container.duration == 3 * av.time_base
         assert max(

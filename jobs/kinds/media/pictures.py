@@ -138,7 +138,8 @@ def _plain(image: Image.Image) -> Image.Image:
     """The pixels, decoded, in a mode that can be resized and converted: L, RGB, RGBA or CMYK."""
     image.load()
     if image.has_transparency_data:
-        return image.convert("RGBA")
+        # Only where it must, since every copy of a large picture takes up to 160 MB.
+        return image if image.mode == "RGBA" else image.convert("RGBA")
     if image.mode.startswith("I;16"):
         return image.point(lambda value: value / 256).convert("L")
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")

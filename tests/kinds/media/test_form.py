@@ -18,6 +18,7 @@ class OneChunkAtATime(TemporaryUploadedFile):
 
     def read(self, size: int = -1) -> bytes:
         assert 0 <= size <= 1 << 20
+        assert self.file is not None
         return bytes(self.file.read(size))
 
 
@@ -34,6 +35,7 @@ def _close_uploads() -> Iterator[None]:
 def form_with(content: bytes, name: str = "holiday.jpg", content_type: str = "image/jpeg") -> MediaForm:
     upload = OneChunkAtATime(name, content_type, len(content), None)
     _uploads.append(upload)
+    assert upload.file is not None
     upload.file.write(content)
     upload.file.flush()
     return MediaForm({}, {"file": upload}, owner=AnonymousUser())
@@ -43,7 +45,7 @@ def errors(content: bytes, name: str = "holiday.jpg") -> list[str]:
     form = form_with(content, name)
     assert not form.is_valid()
     assert list(form.errors) == ["file"]
-    return list(form.errors["file"])
+    return [str(error) for error in form.errors["file"]]
 
 
 def stored_folders() -> list[str]:

@@ -1,8 +1,10 @@
 """From an upload to the outcome that its owner sees: the whole way, with real rows, files and workers."""
 
 import json
+import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files import storage
@@ -31,6 +33,12 @@ def perform(job: Job) -> Job:
     return job
 
 
+def result_of(job: Job) -> dict[str, Any]:
+    assert job.status == Status.SUCCEEDED, (job.error_text, job.traceback)
+    assert job.result is not None
+    return dict(job.result)
+
+
 def stored(folder: str) -> dict[str, list[str]]:
     """What is stored in the subfolders of a folder, by their names."""
     try:
@@ -45,13 +53,13 @@ def stored(folder: str) -> dict[str, list[str]]:
 def test_a_photo_becomes_nine_files_that_its_result_names(client, user):
     job = perform(upload(client, user, sample_photo()))
 
-    assert job.status == Status.SUCCEEDED, (job.error_text, job.traceback)
+    result = result_of(job)
     assert job.title == "holiday.jpg"
-    assert job.result["type"] == "image"
-    assert job.result["notes"] == []
-    assert job.result["source"] == {"format": "JPEG", "bytes": len(sample_photo()), "width": 1500, "height": 2000}
-    assert len(job.result["files"]) == 9
-    first = job.result["files"][0]
+    assert result["type"] == "image"
+    assert result["notes"] == []
+    assert result["source"] == {"format": "JPEG", "bytes": len(sample_photo()), "width": 1500, "height": 2000}
+    assert len(result["files"]) == 9
+    first = result["files"][0]
     assert first == {
         "name": "picture-1500.avif",
         "path": f"media/{job.pk}/1/picture-1500.avif",
@@ -61,17 +69,18 @@ def test_a_photo_becomes_nine_files_that_its_result_names(client, user):
         "width": 1500,
         "height": 2000,
     }
-    assert stored(f"media/{job.pk}") == {"1": sorted(entry["name"] for entry in job.result["files"])}
+    assert stored(f"media/{job.pk}") == {"1": sorted(entry["name"] for entry in result["files"])}
     assert storage.default_storage.exists(job.payload["source"]), "the source is kept"
 
 
 def test_the_result_holds_no_path_of_the_machine(client, user, settings):
     job = perform(upload(client, user, sample_sound(), "tone.wav"))
 
-    text = json.dumps(job.result)
+    result = result_of(job)
+    text = json.dumps(result)
     assert str(settings.VAR_DIR) not in text
     assert "/tmp" not in text
-    assert "source" not in {entry["name"] for entry in job.result["files"]}
+    assert "source" not in {entry["name"] for entry in result["files"]}
 
 
 def test_the_card_shows_a_photo_in_all_formats_and_its_downloads(client, user):
@@ -177,8 +186,6 @@ def test_the_folder_in_which_an_attempt_worked_is_deleted_and_so_are_those_of_ki
     for folder in (old, running, other):
         folder.mkdir()
         (folder / "source").write_bytes(b"x")
-    import os
-
     for folder in (old, other):
         os.utime(folder, (0, 0))
 

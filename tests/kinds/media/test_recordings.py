@@ -1,7 +1,6 @@
 """Videos and sounds in, MP4, M4A, Opus and their pictures out."""
 
 import io
-import os
 import re
 import signal
 import subprocess
@@ -370,9 +369,8 @@ def test_ffmpeg_dies_with_its_parent(tmp_path):
         "ffmpeg.run(Path(sys.argv[1]), 'mov', ['-c:v', 'libx264', '-preset', 'veryslow', '-f', 'null', '-'],"
         " max_seconds=60, max_pixels=10**7, memory=2**31, progress=lambda seconds: None)"
     )
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"]}
-    with subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, env=environment) as parent:
-        child = wait_until(lambda: psutil.Process(parent.pid).children() or None, what="ffmpeg starts")[0]
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT) as parent:
+        (child,) = wait_until(lambda: psutil.Process(parent.pid).children(), what="ffmpeg starts")
         wait_until(lambda: "ffmpeg" in child.name(), what="the child has become ffmpeg")
         parent.send_signal(signal.SIGKILL)
 
