@@ -63,6 +63,11 @@ def wants_json(request: HttpRequest) -> bool:
     return request.content_type == "application/json" or preferred == "application/json"
 
 
+def _mine(request: HttpRequest) -> JobQuerySet:
+    """The jobs of whoever asks, without what no answer ever shows."""
+    return jobs_of(request).defer("payload_text", "kept", "traceback")
+
+
 # --- Submit ----------------------------------------------------------------------------------------------------------
 
 
@@ -113,7 +118,7 @@ def _submit(owner: User, kind: Kind, form: KindForm, asked: intake.Intake) -> li
 
 def _accepted(request: HttpRequest, accepted: lifecycle.Accepted) -> HttpResponse:
     """303 to where the outcome will be, or 202 with the status of each job."""
-    jobs = list(jobs_of(request).filter(pk__in=[job.pk for job in accepted.jobs]).order_by("created_at", "pk"))
+    jobs = list(_mine(request).filter(pk__in=[job.pk for job in accepted.jobs]).order_by("created_at", "pk"))
     if not jobs:
         raise Http404
     if len(jobs) > 1 and accepted.submit:
@@ -156,11 +161,11 @@ def _errors(errors: dict[str, Any], status: int) -> JsonResponse:
 @cache_control(private=True, no_cache=True)
 def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A job's page."""
-    job = get_object_or_404(jobs_of(request), pk=job_id)
+    job = get_object_or_404(_mine(request), pk=job_id)
     context = {
         "job": job,
         "unfinished": not job.is_finished,
-        "together": job.submit_id and jobs_of(request).filter(submit=job.submit_id).exclude(pk=job.pk).exists(),
+        "together": job.submit_id and _mine(request).filter(submit=job.submit_id).exclude(pk=job.pk).exists(),
         # Asked here, since a template would call the form's class.
         "again": job.the_kind and job.the_kind.form is not None,
     }
@@ -170,14 +175,14 @@ def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_safe
 def status(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """A job's status as JSON, for the page's script and for programs."""
-    return representation.status_response(request, get_object_or_404(jobs_of(request), pk=job_id))
+    return representation.status_response(request, get_object_or_404(_mine(request), pk=job_id))
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def submit(request: HttpRequest, submit_id: UUID) -> HttpResponse:
     """The jobs of one submit together."""
-    jobs = list(jobs_of(request).filter(submit=submit_id).order_by("created_at", "pk"))
+    jobs = list(_mine(request).filter(submit=submit_id).order_by("created_at", "pk"))
     if not jobs:
         raise Http404
     if wants_json(request):
@@ -191,7 +196,7 @@ def submit(request: HttpRequest, submit_id: UUID) -> HttpResponse:
 @signed_in
 def listing(request: SignedInRequest) -> HttpResponse:
     """My jobs, newest first."""
-    rows = list(_older(jobs_of(request), request.GET.get("after"))[: PAGE + 1])
+    rows = list(_older(_mine(request), request.GET.get("after"))[: PAGE + 1])
     jobs, more = rows[:PAGE], len(rows) > PAGE
     return render(request, "jobs/list.html", {"jobs": jobs, "next": jobs[-1].pk if more else None})
 
@@ -218,7 +223,7 @@ def _older(jobs: JobQuerySet, after: str | None) -> JobQuerySet:
 @cache_control(private=True, no_cache=True)
 def home(request: HttpRequest) -> HttpResponse:
     """The start page: what this is, what can be done here, and my latest jobs."""
-    latest = jobs_of(request).order_by("-created_at", "-pk")[:LATEST]
+    latest = _mine(request).order_by("-created_at", "-pk")[:LATEST]
     return render(request, "jobs/home.html", {"jobs": latest})
 
 
@@ -228,7 +233,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Run a failed job again."""
-    job = get_object_or_404(jobs_of(request), pk=job_id)
+    job = get_object_or_404(_mine(request), pk=job_id)
     too_late = "" if lifecycle.retry(job.pk) else "This job can't be tried again as it stands now."
     return _back(request, job, too_late)
 
@@ -236,7 +241,7 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Cancel a job that has not started."""
-    job = get_object_or_404(jobs_of(request), pk=job_id)
+    job = get_object_or_404(_mine(request), pk=job_id)
     too_late = "" if lifecycle.cancel(job.pk) else "It was too late to cancel this job: it is not waiting any more."
     return _back(request, job, too_late)
 
@@ -246,7 +251,7 @@ def _back(request: HttpRequest, job: Job, too_late: str) -> HttpResponse:
     if wants_json(request):
         if too_late:
             return _errors({EVERYWHERE: [too_late]}, 409)
-        return JsonResponse(representation.body(jobs_of(request).get(pk=job.pk)))
+        return JsonResponse(representation.body(_mine(request).get(pk=job.pk)))
     if too_late:
         messages.warning(request, too_late)
     return HttpResponseRedirect(job.get_absolute_url(), status=303)

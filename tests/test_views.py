@@ -6,6 +6,8 @@ from uuid import uuid4
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from jobs import lifecycle
 from jobs.models import Job, Status
@@ -14,6 +16,8 @@ from tests.kind_app.forms import EchoForm
 
 NEW = "/jobs/new/echo/"
 JSON = {"Accept": "application/json"}
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
+ANYTHING = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -120,6 +124,13 @@ class TestSubmit:
         assert response.status_code == 400
         (sentence,) = response.json()["errors"]["__all__"]
         assert sentence.endswith(".")
+
+    @given(st.dictionaries(st.sampled_from(list(EchoForm.base_fields)), ANYTHING))
+    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_whatever_the_fields_hold_the_answer_is_an_acceptance_or_a_sentence(self, ann, fields):
+        response = submit_json(ann, {"text": "Hello", **fields})
+        assert response.status_code in {202, 400}
+        assert response.status_code == 202 or all(response.json()["errors"].values())
 
     def test_a_json_body_that_is_too_large_gets_413_and_a_sentence(self, ann):
         response = submit_json(ann, {"text": "x" * 3_000_000})

@@ -146,6 +146,17 @@ def test_the_focus_stays_on_its_button_while_the_card_changes(open_page, user):
     expect(button).to_be_focused()
 
 
+def test_what_did_not_change_stays_the_same_element_so_that_a_video_would_play_on(open_page, user):
+    job = a_job(user)
+    page = open_page(job.get_absolute_url(), user=user)
+    page.evaluate("document.querySelector('.card dl').sameAsBefore = true")
+    lifecycle.progress(start(job), 50, "Half")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    lifecycle.succeed(Job.objects.get(pk=job.pk), {"text": "Hello"})
+    expect(badge(page)).to_have_text("Done")
+    assert page.evaluate("[...document.querySelectorAll('.card dl')].some((list) => list.sameAsBefore)")
+
+
 def test_the_focus_goes_to_the_card_when_its_button_is_gone(open_page, user):
     job = a_job(user)
     page = open_page(job.get_absolute_url(), user=user)
