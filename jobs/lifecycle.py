@@ -205,7 +205,7 @@ def keep(job: Job, values: Mapping[str, Any]) -> None:
 
 @contextmanager
 def claimed(job: Job) -> Iterator[None]:
-    """running: a transaction in which the attempt can't be given up. Raises ClaimLost at its start if it was already."""
+    """running: a transaction in which the attempt can't be given up. Raises ClaimLost if it was already."""
     with transaction.atomic():
         if _attempt_of(job).select_for_update().values_list("pk").first() is None:
             raise ClaimLost
