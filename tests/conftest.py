@@ -10,14 +10,18 @@ import pytest
 import redis as redis_client
 import requests
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connections
 
 from jobs.sandbox.services import valkey_command
 from tests.environment import DATABASE, VAR
-from tests.processes import Process, manage, wait_until
+from tests.processes import Process, manage, stop_all, wait_until
 
 StartWorker = Callable[..., Process]
+
+# Test users need no protection against guessing; a single round makes a password hash in no time.
+PBKDF2PasswordHasher.iterations = 1
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -91,8 +95,7 @@ def start_worker(redis: Any, transactional_db: None, child_env: dict[str, str]) 
         return process
 
     yield start
-    for process in started:
-        process.stop()
+    stop_all(started)
 
 
 @pytest.fixture
@@ -123,7 +126,8 @@ def sandbox(child_env: dict[str, str]) -> Iterator[str]:
         except (ConnectionError, requests.ConnectionError):
             return False
 
-    wait_until(up, seconds=30, what="the practice network and the mail catcher answer")
-    yield settings.SANDBOX_URL
-    for process in processes:
-        process.stop()
+    try:
+        wait_until(up, seconds=30, what="the practice network and the mail catcher answer")
+        yield settings.SANDBOX_URL
+    finally:
+        stop_all(processes)

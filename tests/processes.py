@@ -66,6 +66,15 @@ class Process:
         return code
 
 
+def stop_all(processes: list[Process]) -> None:
+    """Stop them side by side."""
+    for process in processes:
+        if process.alive():
+            process.popen.terminate()
+    for process in processes:
+        process.stop()
+
+
 def manage(*args: str) -> list[str]:
     """The command line of one management command in this Python."""
     return [sys.executable, "manage.py", *args]
