@@ -108,6 +108,7 @@ INSTALLED_APPS = [
     "jobs.kinds.email",
     "jobs.kinds.media",
     "jobs.kinds.social",
+    "jobs.kinds.arithmetic",
     "django_rq",
     *(["jobs.sandbox"] if SANDBOX else []),
     # Further apps that bring kinds of their own.

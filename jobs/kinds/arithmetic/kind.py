@@ -1,0 +1,78 @@
+"""The arithmetic kind: read a value, wait, write what the operation makes of it."""
+
+import time
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from jobs.contract import Kind, Role, Run
+from jobs.kinds.arithmetic import exact
+from jobs.kinds.arithmetic.forms import ArithmeticForm
+from jobs.kinds.arithmetic.models import Change, Value
+
+STEP_SECONDS = 0.2
+"""How often a waiting operation tells how far it is, and learns that it was given up."""
+
+
+class ArithmeticKind(Kind):
+    """Operations on one value run one at a time, in the order in which they were submitted.
+
+    The line holds behind an operation that failed for good: whoever asked for "+ 2" and then "× 5" counted on both, and
+    × 5 on a value that lacks the 2 gives a number that nobody asked for. The owner decides whether it is tried again,
+    skipped or cancelled; until then the value stays as it was.
+    """
+
+    name = "arithmetic"
+    label = "Arithmetic"
+    invitation = (
+        "Change exact numbers of yours, as many changes at once as you like: none gets lost, all stay in order."
+    )
+    role = Role.NETWORK  # it waits far longer than it computes
+    form = ArithmeticForm
+    max_attempts = 5
+    time_limit = timedelta(minutes=1)
+    holds_line = True
+    urls = "jobs.kinds.arithmetic.urls"
+    nav = (("Values", "arithmetic:values"),)
+    summary_template = "arithmetic/_result.html"
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """Change the value once, however often it is attempted. Result: value, value_id, place, read and wrote."""
+        value = Value.objects.get(pk=run.payload["value"])
+        # An attempt may end after its change was written and before its outcome was.
+        change = Change.objects.filter(job=run.job_id).first() or _change(value, run)
+        return {
+            "value": value.name,
+            "value_id": value.pk,
+            "place": change.place,
+            "operation": f"{change.sign} {change.operand}",
+            "read": change.read,
+            "wrote": change.wrote,
+        }
+
+
+def _change(value: Value, run: Run) -> Change:
+    """Read, wait, write. Raises Failed if the result is too long."""
+    asked = run.payload
+    _wait(asked["delay"], value, run)
+    wrote = exact.apply(asked["operation"], Decimal(asked["operand"]), Decimal(value.number))
+    with run.transaction():
+        change = Change.objects.create(
+            value=value,
+            job_id=run.job_id,
+            place=value.changes_made + 1,
+            operation=asked["operation"],
+            operand=asked["operand"],
+            read=value.number,
+            wrote=exact.written(wrote),
+        )
+        Value.objects.filter(pk=value.pk).update(number=change.wrote, changes_made=change.place)
+    return change
+
+
+def _wait(seconds: float, value: Value, run: Run) -> None:
+    """Spend the time between reading and writing. Raises ClaimLost if the attempt is given up meanwhile."""
+    began = time.monotonic()
+    while (spent := time.monotonic() - began) < seconds:
+        run.progress(100 * spent / seconds, f"Read {value.number}, writes in {seconds - spent:.0f} s")
+        time.sleep(min(STEP_SECONDS, seconds - spent))
