@@ -87,7 +87,10 @@ def _links(job: Job) -> dict[str, str]:
     links = {"self": reverse("jobs:status", args=[job.pk]), "page": job.get_absolute_url()}
     if job.status == Status.FAILED and job.can_retry:
         links["retry"] = reverse("jobs:retry", args=[job.pk])
-    if job.status == Status.PENDING:
+    holds_line = job.status == Status.FAILED and job.has_turn
+    if holds_line:
+        links["skip"] = reverse("jobs:skip", args=[job.pk])
+    if job.status == Status.PENDING or holds_line:
         links["cancel"] = reverse("jobs:cancel", args=[job.pk])
     return links
 

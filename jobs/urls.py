@@ -14,4 +14,5 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/status.json", views.status, name="status"),
     path("jobs/<uuid:job_id>/retry/", views.retry, name="retry"),
     path("jobs/<uuid:job_id>/cancel/", views.cancel, name="cancel"),
+    path("jobs/<uuid:job_id>/skip/", views.skip, name="skip"),
 ]

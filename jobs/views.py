@@ -240,9 +240,17 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 @require_POST
 def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Cancel a job that has not started."""
+    """Cancel a job that has not started, or one that failed and keeps others waiting."""
     job = get_object_or_404(_mine(request), pk=job_id)
     too_late = "" if lifecycle.cancel(job.pk) else "It was too late to cancel this job: it is not waiting any more."
+    return _back(request, job, too_late)
+
+
+@require_POST
+def skip(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Let the jobs behind a failed one run."""
+    job = get_object_or_404(_mine(request), pk=job_id)
+    too_late = "" if lifecycle.skip(job.pk) else "No job waits behind this one any more."
     return _back(request, job, too_late)
 
 

@@ -10,9 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs import lifecycle
+from jobs.kind import Submission
 from jobs.models import Job, Status
 from jobs.owners import SESSION_KEY
 from tests.kind_app.forms import EchoForm
+from tests.kind_app.kind import Strict
 
 NEW = "/jobs/new/echo/"
 JSON = {"Accept": "application/json"}
@@ -355,7 +357,7 @@ class TestFollow:
         addresses = [f"/jobs/{job.pk}/", f"/jobs/{job.pk}/status.json"]
         for stranger in (bob, client):
             assert [stranger.get(address).status_code for address in addresses] == [404, 404]
-            for action in ("retry", "cancel"):
+            for action in ("retry", "cancel", "skip"):
                 assert stranger.post(f"/jobs/{job.pk}/{action}/").status_code == 404
         job.refresh_from_db()
         assert job.status == Status.PENDING
@@ -420,6 +422,17 @@ class TestChange:
         assert ann.post(f"/jobs/{job.pk}/retry/", headers=JSON).json()["status"] == "pending"
         page = ann.post(f"/jobs/{job.pk}/retry/", follow=True).content.decode()
         assert "can&#x27;t be tried again" in page
+
+    def test_a_failed_job_that_keeps_others_waiting_can_be_left_behind(self, ann, user):
+        first, second = lifecycle.submit(Strict(), [Submission({}, "Hello", "shelf")] * 2, owner=user).jobs
+        fail(first)
+        assert ann.get(f"/jobs/{second.pk}/status.json").json()["wait"]["reason"] == "held"
+        assert "Skip it" in ann.get(f"/jobs/{first.pk}/").content.decode()
+        skip = ann.get(f"/jobs/{first.pk}/status.json").json()["links"]["skip"]
+        assert ann.post(skip).status_code == 303
+        assert ann.get(f"/jobs/{second.pk}/status.json").json()["wait"]["reason"] != "held"
+        assert "skip" not in ann.get(f"/jobs/{first.pk}/status.json").json()["links"]
+        assert ann.post(skip, headers=JSON).status_code == 409
 
     def test_reading_an_action_changes_nothing(self, ann):
         job = job_of(ann)

@@ -114,6 +114,7 @@ export function morph(old, fresh) {
   for (const extra of present.slice(wanted.length)) extra.remove();
 }
 
+/** Whether two nodes are the same thing; buttons have ids, so that none turns into another under a finger. */
 function same(one, other) {
   return one.nodeName === other.nodeName && one.id === other.id;
 }
