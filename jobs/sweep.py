@@ -1,7 +1,8 @@
 """The one repair: finds what should be moving and is not, and moves it. Run by one worker at a time, every second.
 
 It pushes hints of due jobs that have none (Redis was away or wiped, a schedule or a backoff has come due, a hint was
-popped by a worker that died), and frees jobs whose worker fell silent, or ends them if their time is over too.
+popped by a worker that died), and frees jobs whose worker fell silent. A living worker ends its own jobs at their time
+limit, before it lets go of their resource.
 Each query is answered by a partial index that holds no finished row.
 """
 
@@ -55,15 +56,10 @@ def _past() -> CombinedExpression:
 
 
 def sweep() -> None:
-    """One look at what runs: what lost its worker is freed, or ends if it is over its time limit too.
-
-    A living worker ends its own jobs at their time limit; it renews no lease beyond it.
-    """
+    """One look at what runs: what lost its worker is freed."""
     end = time.monotonic() + LOOK_SECONDS
     for job in Job.objects.filter(status=Status.RUNNING, lease_until__lt=Now()).order_by("lease_until")[:BATCH]:
-        if lifecycle.expire(job):
-            logger.warning("job %s: attempt %d ended at its time limit", job.pk, job.attempt)
-        elif lifecycle.lose(job):
+        if lifecycle.lose(job):
             logger.warning("job %s: worker %s fell silent, attempt %d is given up", job.pk, job.worker, job.attempt)
         if time.monotonic() > end:
             break

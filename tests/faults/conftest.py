@@ -1,0 +1,74 @@
+"""The fixtures of the fault tests, and which of them run when.
+
+`make test` runs a quick selection. OFFLOAD_FAULTS=all runs those marked `slow` too; `make faults` does that.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+
+from jobs import dispatch
+from tests.environment import DATABASE
+from tests.faults.ledger import Ledger
+from tests.faults.proxy import Proxy
+from tests.faults.stage import RedisServer, Stage, Web
+
+HERE = Path(__file__).parent
+Figure = Callable[[str], None]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is slow unless it is asked for, and rows that say nothing on this database."""
+    left_out = [
+        item
+        for item in items
+        if HERE in item.path.parents
+        and (
+            (item.get_closest_marker("slow") and os.environ.get("OFFLOAD_FAULTS") != "all")
+            or ((row := item.get_closest_marker("fault")) and row.kwargs.get("database", DATABASE) != DATABASE)
+        )
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """Note a figure for the matrix."""
+    return lambda text: record_property("figure", text)
+
+
+@pytest.fixture
+def stage(transactional_db: None, child_env: dict[str, str], settings) -> Iterator[Stage]:
+    """A Redis and a ledger of the test's own. This process uses that Redis too."""
+    server, ledger = RedisServer(), Ledger()
+    settings.REDIS_URL = server.url
+    dispatch._queue.cache_clear()
+    stage = Stage(child_env, server, ledger)
+    yield stage
+    stage.stop()
+    ledger.stop()
+    server.stop()
+    dispatch._queue.cache_clear()
+
+
+@pytest.fixture
+def proxy(stage: Stage) -> Iterator[Proxy]:
+    """Between the stage's processes and its Redis."""
+    proxy = Proxy(str(stage.redis.socket))
+    stage.through(proxy)
+    yield proxy
+    stage.stop()
+    proxy.stop()
+
+
+@pytest.fixture
+def web(stage: Stage, user: User) -> Iterator[Web]:
+    """The site, and a client of it who is signed in."""
+    web = Web(stage.env, user)
+    yield web
+    web.stop()
