@@ -40,7 +40,8 @@ def test_the_demo_brings_every_kind_to_its_outcome_and_leaves_nothing():
 
 def test_a_demo_that_is_stopped_stops_what_it_started():
     with TemporaryDirectory(prefix="offload-demo-test-") as folder:
-        demo = Process(manage("demo"), {"TMPDIR": folder}, name="demo")
+        # Without PYTHONUNBUFFERED: each line has to come at once all the same.
+        demo = Process(["env", "-u", "PYTHONUNBUFFERED", *manage("demo")], {"TMPDIR": folder}, name="demo")
         wait_until(lambda: '"kind"' in demo.log or not demo.alive(), seconds=120, what="the first outcome")
         processes = psutil.Process(demo.pid).children(recursive=True)
         assert processes

@@ -40,7 +40,8 @@ class Stack:
             "SANDBOX_SMTP_PORT": str(self.smtp_port),
             **env,
         }
-        without = [part for name in OWN_SERVICES if name not in env for part in ("-u", name)]
+        # Without PYTHONUNBUFFERED: what it says has to come at once all the same.
+        without = [part for name in (*OWN_SERVICES, "PYTHONUNBUFFERED") if name not in env for part in ("-u", name)]
         process = Process(["env", *without, *manage("run", *args)], settings, name="run")
         self.runs.append(process)
         return process

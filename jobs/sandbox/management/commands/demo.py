@@ -24,10 +24,15 @@ class Command(BaseCommand):
         """Run the demo."""
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
-            succeeded = demo.run(self.stdout.write)
+            succeeded = demo.run(self._tell)
         except (Unexpected, requests.RequestException) as problem:
             raise CommandError(str(problem)) from None
         except KeyboardInterrupt:
             sys.exit(130)
         if not succeeded:
             raise CommandError("Not every job succeeded.")
+
+    def _tell(self, line: str) -> None:
+        """Print at once, also into a file or a pipe."""
+        self.stdout.write(line)
+        self.stdout.flush()

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         try:
             with stack.lock():
                 stack.check()
-                self.stdout.write("Getting the data ready …")
+                self._tell("Getting the data ready …")
                 stack.prepare()
                 new_passwords = stack.create_users()
                 stack.run(lambda: self._welcome(new_passwords, with_samples=not no_samples))
@@ -54,13 +54,18 @@ class Command(BaseCommand):
             "Ctrl-C stops everything.",
             "",
         ]
-        self.stdout.write("\n".join(lines))
+        self._tell("\n".join(lines))
         if with_samples:
             self._submit_samples()
 
     def _submit_samples(self) -> None:
         try:
             if first_start.submit_samples():
-                self.stdout.write(f"A mail, a photo and a post were submitted for {stack.DEMO}: see My jobs.")
+                self._tell(f"A mail, a photo and a post were submitted for {stack.DEMO}: see My jobs.")
         except (Unexpected, requests.RequestException) as problem:
             self.stderr.write(f"The sample jobs could not all be submitted: {problem}")
+
+    def _tell(self, text: str) -> None:
+        """Print at once, also into a file or a pipe."""
+        self.stdout.write(text)
+        self.stdout.flush()
