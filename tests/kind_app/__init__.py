@@ -1,1 +1,1 @@
-"""An app with two small kinds, through which the suite tests the core."""
+"""An app with small kinds, through which the suite tests the core."""

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class TestKindConfig(AppConfig):
-    """Registers both kinds."""
+    """Registers them."""
 
     name = "tests.kind_app"
     label = "testkind"
@@ -12,7 +12,9 @@ class TestKindConfig(AppConfig):
     def ready(self) -> None:
         from jobs.contract import register
         from tests.kind_app.kind import Crunch, Echo, Strict
+        from tests.kinds.arithmetic.killed import KilledKind
 
         register(Echo())
         register(Crunch())
         register(Strict())
+        register(KilledKind())
