@@ -139,7 +139,7 @@ def _places(resources: Sequence[str]) -> list[tuple[int | None, bool]]:
             )
             (position,) = cursor.fetchone()
         first_of_ours = name not in resources[:index]
-        has_turn = first_of_ours and not Job.objects.filter(resource=name, has_turn=True).exists()
+        has_turn = first_of_ours and not Job.objects.first_on(name).exists()
         places[index] = (position, has_turn)
     return places
 
@@ -377,9 +377,9 @@ def _lock(resource: str) -> None:
 
 def _pass_turn(resource: str) -> None:
     """Give the turn to the first pending job on the resource, if it is free. Its lock must be held."""
-    if not resource or Job.objects.filter(resource=resource, has_turn=True).exists():
+    if not resource or Job.objects.first_on(resource).exists():
         return
-    waiting = Job.objects.filter(resource=resource, status=Status.PENDING).order_by("position")
+    waiting = Job.objects.unfinished().filter(resource=resource).order_by("position")
     if (following := waiting.values_list("pk", flat=True).first()) is not None:
         Job.objects.filter(pk=following).update(has_turn=True)
         _push_runnable([following])

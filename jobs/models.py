@@ -22,14 +22,15 @@ from jobs import kind as kinds
 class Status(models.TextChoices):
     """Where a job stands. docs/lifecycle.md draws the transitions."""
 
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    PENDING = "pending", "Waiting"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
 
 
 UNFINISHED = (Status.PENDING, Status.RUNNING)
+TURN_ON_A_RESOURCE = Q(has_turn=True) & ~Q(resource="")
 
 
 class Submit(models.Model):
@@ -70,7 +71,10 @@ class Resource(models.Model):
 
 
 class JobQuerySet(models.QuerySet["Job"]):
-    """The sets of jobs that the rest of the core talks about."""
+    """The sets of jobs that the rest of the core talks about.
+
+    Each says literally what the condition of its partial index says: SQLite draws no conclusions.
+    """
 
     def runnable(self) -> "JobQuerySet":
         """May start now: pending, due on the database's clock, and first on their resource."""
@@ -82,7 +86,11 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def unfinished(self) -> "JobQuerySet":
         """Pending or running."""
-        return self.filter(status__in=UNFINISHED)
+        return self.filter(finished_at__isnull=True)
+
+    def first_on(self, resource: str) -> "JobQuerySet":
+        """The one job that has the turn on the resource, if there is one."""
+        return self.filter(TURN_ON_A_RESOURCE, resource=resource)
 
 
 class Job(models.Model):
@@ -145,7 +153,7 @@ class Job(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["resource"], condition=Q(has_turn=True) & ~Q(resource=""), name="job_one_turn_on_a_resource"
+                fields=["resource"], condition=TURN_ON_A_RESOURCE, name="job_one_turn_on_a_resource"
             ),
             models.UniqueConstraint(fields=["resource", "position"], name="job_position_on_a_resource"),
             models.CheckConstraint(
@@ -173,8 +181,8 @@ class Job(models.Model):
                 fields=["role", "run_at"], condition=Q(status=Status.PENDING, has_turn=True), name="job_runnable"
             ),
             models.Index(fields=["lease_until"], condition=Q(status=Status.RUNNING), name="job_leases"),
-            models.Index(fields=["resource", "position"], condition=Q(status__in=UNFINISHED), name="job_line"),
-            models.Index(fields=["owner", "-created_at"], name="job_list"),
+            models.Index(fields=["resource", "position"], condition=Q(finished_at__isnull=True), name="job_line"),
+            models.Index(fields=["owner", "-created_at", "-id"], name="job_list"),
             models.Index(fields=["visitor"], condition=~Q(visitor=""), name="job_visitor"),
             # What the monitor counts, and the order of the staff's list.
             models.Index(fields=["status", "-created_at"], name="job_counts"),

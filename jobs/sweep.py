@@ -9,6 +9,7 @@ Each query is answered by a partial index that holds no finished row.
 import logging
 import time
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
@@ -69,6 +70,10 @@ def sweep() -> None:
 def push_missing() -> None:
     """Push the oldest due jobs that have no hint in Redis. Raises RedisError."""
     for role in Role:
-        due = list(Job.objects.runnable().filter(role=role).order_by("run_at").values_list("pk", flat=True)[:BATCH])
-        if due and (missing := dispatch.without_hint(due, role)):
+        if (oldest := due(role)) and (missing := dispatch.without_hint(oldest, role)):
             dispatch.push((job_id, role) for job_id in missing)
+
+
+def due(role: Role) -> list[UUID]:
+    """The jobs of one role that may start now, the oldest first, at most BATCH of them."""
+    return list(Job.objects.runnable().filter(role=role).order_by("run_at").values_list("pk", flat=True)[:BATCH])

@@ -1,12 +1,15 @@
 """Why a pending job is not running yet, in words and as data. Derived when asked for, never stored."""
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from jobs.models import Job, Status, Worker
+from jobs.models import TURN_ON_A_RESOURCE, Job, Status, Worker
 
 MANY = 1000
 """Counting stops here: "more than 1,000 jobs" is as good for a person, and costs the same however long the line is."""
@@ -28,18 +31,21 @@ class Wait:
 
 def wait_of(job: Job) -> Wait | None:
     """What the job waits for; None unless it is pending."""
-    if job.status != Status.PENDING:
-        return None
-    if job.run_at > timezone.now():
-        return _for_its_time(job)
-    if not job.has_turn:
-        return _for_its_turn(job)
-    if not Worker.objects.alive().filter(role=job.role).exists():
-        return Wait("no_worker", "No worker is running for this just now. It starts as soon as one is back.")
-    ahead = Job.objects.runnable().filter(role=job.role, run_at__lt=job.run_at)[:MANY].count()
-    return Wait(
-        "queue", f"Waits for a free worker, behind {_count(ahead)}." if ahead else "Starts in a moment.", ahead=ahead
-    )
+    return waits_of([job]).get(job.pk)
+
+
+def waits_of(jobs: Iterable[Job]) -> dict[UUID, Wait]:
+    """What each pending one of the jobs waits for. What they have in common is asked once for all of them."""
+    now = timezone.now()
+    pending = [job for job in jobs if job.status == Status.PENDING]
+    scheduled = [job for job in pending if job.run_at > now]
+    behind = [job for job in pending if job.run_at <= now and not job.has_turn]
+    due = [job for job in pending if job.run_at <= now and job.has_turn]
+    return {
+        **{job.pk: _for_its_time(job) for job in scheduled},
+        **(_for_their_turn(behind) if behind else {}),
+        **(_for_a_worker(due) if due else {}),
+    }
 
 
 def _for_its_time(job: Job) -> Wait:
@@ -50,17 +56,52 @@ def _for_its_time(job: Job) -> Wait:
     return Wait("scheduled", f"Starts {when}.", until=job.run_at)
 
 
-def _for_its_turn(job: Job) -> Wait:
-    ahead = Job.objects.unfinished().filter(resource=job.resource, position__lt=job.position)[:MANY].count()
-    if Job.objects.holding().filter(resource=job.resource).exists():
-        text = (
-            "Held: an earlier job on the same object failed. It waits until that one is retried, skipped or cancelled."
+def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
+    resources = {job.resource for job in jobs}
+    first = Job.objects.filter(TURN_ON_A_RESOURCE, resource__in=resources)
+    held = set(first.filter(status=Status.FAILED).values_list("resource", flat=True))
+    lines = {
+        resource: list(
+            Job.objects.unfinished()
+            .filter(resource=resource)
+            .order_by("position")
+            .values_list("position", flat=True)[:MANY]
         )
-        return Wait("held", text, ahead=ahead)
-    return Wait("turn", f"Waits behind {_count(ahead)} on the same object.", ahead=ahead)
+        for resource in resources
+    }
+    waits = {}
+    for job in jobs:
+        ahead = bisect_left(lines[job.resource], job.position)
+        if job.resource in held:
+            text = (
+                "Held: an earlier job on the same object failed. "
+                "It waits until that one is retried, skipped or cancelled."
+            )
+            waits[job.pk] = Wait("held", text, ahead=ahead)
+        else:
+            waits[job.pk] = Wait("turn", f"Waits behind {_words(ahead)} on the same object.", ahead=ahead)
+    return waits
 
 
-def _count(jobs: int) -> str:
+def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
+    served = set(
+        Worker.objects.alive().filter(role__in={job.role for job in jobs}).values_list("role", flat=True).distinct()
+    )
+    runnable = Job.objects.runnable().order_by("run_at").values_list("run_at", flat=True)
+    queues = {role: list(runnable.filter(role=role)[:MANY]) for role in served}
+    waits = {}
+    for job in jobs:
+        if job.role not in served:
+            text = "No worker is running for this just now. It starts as soon as one is back."
+            waits[job.pk] = Wait("no_worker", text)
+            continue
+        ahead = bisect_left(queues[job.role], job.run_at)
+        text = f"Waits for a free worker, behind {_words(ahead)}." if ahead else "Starts in a moment."
+        waits[job.pk] = Wait("queue", text, ahead=ahead)
+    return waits
+
+
+def _words(jobs: int) -> str:
     if jobs >= MANY:
         return f"more than {MANY:,} jobs"
     return "1 job" if jobs == 1 else f"{jobs} jobs"

@@ -130,7 +130,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(condition=models.Q(('status__in', ('pending', 'running'))), fields=['resource', 'position'], name='job_line'),
+            index=models.Index(condition=models.Q(('finished_at__isnull', True)), fields=['resource', 'position'], name='job_line'),
         ),
         migrations.AddIndex(
             model_name='job',
