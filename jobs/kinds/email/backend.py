@@ -23,6 +23,9 @@ from jobs.kinds.email.kind import EmailKind
 
 logger = logging.getLogger(__name__)
 
+LONGEST = 254
+"""Characters of an address, https://www.rfc-editor.org/errata/eid1690; the accounts' columns have room for as many."""
+
 _accepting: ContextVar[bool] = ContextVar("accepting", default=False)
 
 
@@ -97,6 +100,8 @@ def recipient(text: str) -> str:
         validate_email(address)
     except ValidationError:
         raise ValueError(f"{address!r} is not an e-mail address.") from None
+    if len(address) > LONGEST:
+        raise ValueError(f"An e-mail address has {LONGEST} characters at most.")
     if "=?" in address + parseaddr(str(text))[1]:
         # An encoded word. It hides another mailbox, and Django writes so what is not ASCII before the @.
         raise ValueError("The part of an e-mail address before the @ must be plain letters, digits and signs.")

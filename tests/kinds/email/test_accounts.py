@@ -89,7 +89,15 @@ def other_client() -> Client:
 
 
 @pytest.mark.parametrize(
-    "address", ["ann@example.org, evil@example.net", "ann", "ann@", "a\r\nb@example.org", "=?utf-8?q?ann?=@example.org"]
+    "address",
+    [
+        "ann@example.org, evil@example.net",
+        "ann",
+        "ann@",
+        "a\r\nb@example.org",
+        "=?utf-8?q?ann?=@example.org",
+        f"{'a' * 243}@example.org",
+    ],
 )
 def test_a_bad_address_gets_a_sentence_at_its_field_and_400(client, address):
     answer = sign_up(client, address)
