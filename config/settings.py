@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, validate
+from environs import Env, ValidationError, validate
 from redis.connection import parse_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -27,15 +27,34 @@ env = Env()
 positive = validate.Range(min=1)
 port = validate.Range(min=1, max=65535)
 
+
+def origin(url: str) -> None:
+    """Refuse what is no scheme://host:port. Raises ValidationError."""
+    try:
+        parts = urlsplit(url)
+        whole = url.removesuffix("/") == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
+        if whole and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return
+    except ValueError:
+        pass  # a port that is none
+    raise ValidationError("It must look like http://127.0.0.1:8001.")
+
+
+def origins(urls: list[str]) -> None:
+    """Refuse a list in which one is no origin. Raises ValidationError."""
+    for url in urls:
+        origin(url)
+
+
 # --- Where things are kept, and whether this is the embedded default -------------------------------------------------
 
 VAR_DIR: Path = env.path("VAR_DIR", BASE_DIR / "var").resolve()
 EMBEDDED: bool = not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"))
 SANDBOX: bool = env.bool("SANDBOX", EMBEDDED)
-SANDBOX_URL: str = env.str("SANDBOX_URL", "http://127.0.0.1:8001").rstrip("/")
+SANDBOX_URL: str = env.str("SANDBOX_URL", "http://127.0.0.1:8001", validate=origin).rstrip("/")
 # Origins (scheme://host:port) of stand-ins for the outside world: the only addresses that the social kind calls
 # although they are on this machine or speak plain HTTP. Without the sandbox there are none.
-SANDBOX_ORIGINS: list[str] = env.list("SANDBOX_ORIGINS", [SANDBOX_URL])
+SANDBOX_ORIGINS: list[str] = env.list("SANDBOX_ORIGINS", [SANDBOX_URL], validate=origins)
 SANDBOX_SMTP_PORT: int = env.int("SANDBOX_SMTP_PORT", 8025, validate=port)
 DEBUG: bool = env.bool("DEBUG", False)
 
@@ -294,6 +313,18 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    # The sandbox's mail server (aiosmtpd) logs every line of every session.
-    "loggers": {"mail.log": {"level": "WARNING"}},
+    "filters": {
+        # Only /healthz answers 503. Whoever asks it every few seconds reads the answer, and needs no line for each.
+        "no_health": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", None) != 503,
+        },
+    },
+    "loggers": {
+        # The sandbox's mail server (aiosmtpd) logs every line of every session.
+        "mail.log": {"level": "WARNING"},
+        "django.request": {"filters": ["no_health"]},
+        # Anybody can send any Host header: no fault of the site's, and no news for its staff.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }

@@ -219,6 +219,15 @@ def test_healthz_says_that_redis_is_not_reachable(client: Client) -> None:
     assert answer.json() == {"status": "failing", "problems": ["Redis is not reachable."]}
 
 
+@pytest.mark.django_db
+@override_settings(REDIS_URL="redis://127.0.0.1:1/0")
+def test_a_failing_healthz_writes_no_line_for_each_probe(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    assert client.get("/healthz").status_code == 503
+    client.get("/nowhere")
+    assert "/nowhere" in caplog.text
+    assert "/healthz" not in caplog.text
+
+
 @pytest.mark.stack
 def test_healthz_says_that_the_database_does_not_answer_without_telling_its_address() -> None:
     code = (
