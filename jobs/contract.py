@@ -4,6 +4,7 @@ from jobs.kind import ClaimLost, Failed, JobError, Kind, KindForm, Role, Run, Su
 from jobs.lifecycle import submit
 from jobs.models import Job
 from jobs.owners import jobs_of, visitor_of
+from jobs.processes import end_with_parent
 
 __all__ = [
     "ClaimLost",
@@ -16,6 +17,7 @@ __all__ = [
     "Run",
     "Submission",
     "TryAgain",
+    "end_with_parent",
     "jobs_of",
     "register",
     "submit",

@@ -4,14 +4,12 @@
 process. The loop below does everything else in one thread, so that it can fork.
 """
 
-import ctypes
 import logging
 import multiprocessing
 import os
 import queue
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +33,7 @@ from jobs import dispatch, lifecycle, sweep
 from jobs.execution import run_attempt
 from jobs.kind import Role
 from jobs.models import Job, Worker
+from jobs.processes import end_with_parent
 
 logger = logging.getLogger(__name__)
 
@@ -161,18 +160,6 @@ def _run_in_child(job: Job, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent(parent)
     run_attempt(job)
-
-
-def end_with_parent(parent: int, sign: signal.Signals = signal.SIGKILL) -> None:
-    """Have the kernel signal this process when its parent dies (Linux; elsewhere the lease has to run out).
-
-    parent: the parent's pid, to notice that it died before this call. https://man7.org/linux/man-pages/man2/prctl.2.html
-    """
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(sign), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 class OffloadWorker(rq.Worker):

@@ -11,6 +11,7 @@ from tests.processes import ROOT
 
 LAYERS = {
     "jobs.kind": 0,
+    "jobs.processes": 0,
     "jobs.models": 1,
     "jobs.dispatch": 2,
     "jobs.owners": 2,

@@ -1,19 +1,16 @@
 """Running the ffmpeg program: bounded in memory, open to no file but its own, and gone when its parent is gone."""
 
-import ctypes
 import os
 import resource
-import signal
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+from jobs.contract import end_with_parent
+
 _LONGEST_LINE = 2000
 
 
@@ -31,6 +28,7 @@ def run(
     demuxer: str,
     arguments: Sequence[str],
     *,
+    start: float = 0,
     max_seconds: float,
     max_pixels: int,
     memory: int,
@@ -38,15 +36,18 @@ def run(
 ) -> None:
     """Convert the recording at `source` as ffmpeg's `arguments` (filters and outputs) say.
 
-    demuxer: the one reader to be used. max_seconds: how much of the recording is read. max_pixels: of one frame.
-    memory: bytes of data. progress: called with the seconds of the recording that are done.
+    demuxer: the one reader to be used. start: seconds that are left out first. max_seconds: how much is read then.
+    max_pixels: of one frame. memory: bytes of data. progress: called with the seconds of the recording that are done.
     Raises FfmpegError if ffmpeg fails; whatever `progress` raises ends ffmpeg too.
     """
     reading = [argument for name, value in input_options(demuxer).items() for argument in (f"-{name}", value)]
+    # Only where it must: ffmpeg can read a recording to where it breaks off, but not always seek in it.
+    seek = ("-ss", str(start)) if start else ()
     command = [
         *(get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-loglevel", "error", "-nostats", "-y"),
         *("-progress", "pipe:1", "-stats_period", "0.25"),
-        *(*reading, "-max_pixels", str(max_pixels), "-t", str(max_seconds), "-f", demuxer, "-i", str(source)),
+        *(*reading, "-max_pixels", str(max_pixels), "-f", demuxer),
+        *(*seek, "-t", str(max_seconds), "-i", str(source)),
         *arguments,
     ]
     said: deque[str] = deque(maxlen=20)
@@ -85,10 +86,6 @@ def _bind(parent: int, memory: int) -> Callable[[], None]:
         resource.setrlimit(
             resource.RLIMIT_DATA, (memory if hard == resource.RLIM_INFINITY else min(memory, hard), hard)
         )
-        if sys.platform == "linux":
-            # https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:
-                os.kill(os.getpid(), signal.SIGKILL)
+        end_with_parent(parent)
 
     return bind

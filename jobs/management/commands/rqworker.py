@@ -14,7 +14,8 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from jobs.kind import Role
-from jobs.worker import OffloadWorker, end_with_parent
+from jobs.processes import end_with_parent
+from jobs.worker import OffloadWorker
 
 logger = logging.getLogger(__name__)
 
