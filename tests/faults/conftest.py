@@ -1,9 +1,10 @@
 """The fixtures of the fault tests, and which of them run when.
 
-`make test` runs a quick selection. OFFLOAD_FAULTS=all runs those marked `slow` too; `make faults` does that.
+`make test` runs those marked `quick`. OFFLOAD_FAULTS=all runs all; `make faults` does that.
 """
 
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,25 +16,32 @@ from tests.environment import DATABASE
 from tests.faults.ledger import Ledger
 from tests.faults.proxy import Proxy
 from tests.faults.stage import RedisServer, Stage, Web
+from tests.processes import ROOT, manage
 
 HERE = Path(__file__).parent
 Figure = Callable[[str], None]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is slow unless it is asked for, and rows that say nothing on this database."""
+    """Leave out what is not quick unless all is asked for, and rows that say nothing on this database."""
     left_out = [
         item
         for item in items
         if HERE in item.path.parents
         and (
-            (item.get_closest_marker("slow") and os.environ.get("OFFLOAD_FAULTS") != "all")
+            (not item.get_closest_marker("quick") and os.environ.get("OFFLOAD_FAULTS") != "all")
             or ((row := item.get_closest_marker("fault")) and row.kwargs.get("database", DATABASE) != DATABASE)
         )
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(autouse=True)
+def row(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """Note the row that the test shows."""
+    record_property("row", request.node.get_closest_marker("fault").args[0])
 
 
 @pytest.fixture
@@ -66,9 +74,19 @@ def proxy(stage: Stage) -> Iterator[Proxy]:
     proxy.stop()
 
 
+@pytest.fixture(scope="session")
+def collected(child_env: dict[str, str]) -> None:
+    """The style sheet and scripts, as the site in gunicorn names them."""
+    command = manage("collectstatic", "--no-input", "--verbosity", "0")
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **child_env}, check=True)
+
+
 @pytest.fixture
-def web(stage: Stage, user: User) -> Iterator[Web]:
+def web(stage: Stage, collected: None, user: User) -> Iterator[Web]:
     """The site, and a client of it who is signed in."""
     web = Web(stage.env, user)
-    yield web
-    web.stop()
+    try:
+        web.wait()
+        yield web
+    finally:
+        web.stop()

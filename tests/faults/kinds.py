@@ -7,13 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
-from jobs.contract import Kind, KindForm, Role, Run, Submission
+from jobs.contract import Kind, KindForm, Role, Run, Submission, TryAgain
 from tests.faults.ledger import Visit
+
+PAUSE_SECONDS = 3
+"""How long the job that is told to wait for the other side pauses."""
 
 
 def misbehave(how: str) -> dict[str, Any] | None:
-    """Do what no kind should. Returns a result that no database takes, or None."""
+    """Fail in the way that `how` names. Returns a result that PostgreSQL does not take, or None."""
     match how:
         case "swallow":
             while True:
@@ -31,6 +35,10 @@ def misbehave(how: str) -> dict[str, Any] | None:
             bytearray(10**15)
         case "out of memory":
             os.kill(os.getpid(), signal.SIGKILL)  # what the kernel does to a process that used up the memory
+        case "wait for the other side":
+            raise TryAgain(
+                "away", "The other side is away.", not_before=timezone.now() + timedelta(seconds=PAUSE_SECONDS)
+            )
         case "NUL":
             return {"text": "a\x00b"}
     return None
@@ -53,7 +61,7 @@ class Tally(Kind):
     """Changes a number of the ledger.
 
     payload: ledger, object, change, and optionally seconds (that it takes), hold (`before` or `after`: there the first
-    attempt waits until the test lets it go on), misbehave.
+    attempt waits until the test lets it go on), misbehave (see there), misbehave_once (the first attempt only).
     """
 
     name = "tally"
@@ -71,7 +79,8 @@ class Tally(Kind):
             if held == "before":
                 visit.wait()
             time.sleep(asked.get("seconds") or 0)
-            refused = misbehave(asked.get("misbehave", ""))
+            first_only = asked.get("misbehave_once", "") if run.attempt == 1 else ""
+            refused = misbehave(asked.get("misbehave", first_only))
             value = visit.change(asked["change"], key=str(run.job_id))
             if held == "after":
                 visit.wait()

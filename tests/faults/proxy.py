@@ -65,7 +65,7 @@ class Proxy:
                 elif key.fileobj is self._listener:
                     self._accept()
                 elif self._fault is not Fault.FREEZE and key.fileobj in self._peers:
-                    self._pass_on(key.fileobj)  # type: ignore[arg-type]
+                    self._pass_on(key.fileobj)
             if self._fault is Fault.FREEZE:
                 time.sleep(0.02)  # what is left unread would be reported again and again
 

@@ -4,8 +4,10 @@ import itertools
 import os
 import secrets
 import signal
+import sys
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -26,7 +28,7 @@ from jobs.waiting import wait_of
 from tests.environment import VAR
 from tests.faults.ledger import Arrival, Ledger
 from tests.faults.proxy import Proxy
-from tests.processes import Process, manage, wait_until
+from tests.processes import Process, manage, stop_all, wait_until
 
 _numbers = itertools.count()
 
@@ -105,7 +107,7 @@ class WorkerProcess:
 
 
 class Web:
-    """The site in gunicorn, and a signed-in client of it. `kill` and `start` as often as a test likes."""
+    """The site in gunicorn, and a signed-in client of it. `kill` and `launch` as often as a test likes."""
 
     def __init__(self, env: dict[str, str], user: User) -> None:
         self.port = free_port()
@@ -118,12 +120,17 @@ class Web:
         token = secrets.token_hex(16)
         self.session.cookies.set("csrftoken", token)
         self.session.headers["X-CSRFToken"] = token
-        self.start()
+        self.launch()
 
-    def start(self) -> None:
-        command = [manage()[0], "-m", "gunicorn", "config.wsgi"]
+    def launch(self) -> None:
+        """Start it, and don't wait for it."""
+        command = [sys.executable, "-m", "gunicorn", "config.wsgi"]
         self.process = Process(command, self._env, name="web")
-        wait_until(self._answers, what="the site answers")
+
+    def wait(self) -> None:
+        """Until it answers."""
+        wait_until(lambda: self._answers() or not self.process.alive(), seconds=40, what="the site answers")
+        assert self.process.alive(), self.process.log
 
     def submit(self, kind: str, key: str = "", timeout: float = 20, **fields: Any) -> requests.Response:
         """Ask for jobs, with an Idempotency-Key if one is given."""
@@ -159,16 +166,20 @@ class Stage:
         """Processes started from now on reach Redis through the proxy."""
         self.env["REDIS_URL"] = f"redis://127.0.0.1:{proxy.port}/0"
 
-    def launch_worker(self, *args: str, prefix: tuple[str, ...] = (), **env: str) -> Process:
-        """Start `manage.py rqworker ARGS`."""
-        worker = WorkerProcess(Process([*prefix, *manage("rqworker", *args)], {**self.env, **env}, name="worker"))
+    def launch_worker(
+        self, *args: str, under: tuple[str, ...] = (), env: Mapping[str, str] | None = None
+    ) -> WorkerProcess:
+        """Start `manage.py rqworker ARGS`, under a command that changes its world, and don't wait for it."""
+        command = [*under, *manage("rqworker", *args)]
+        worker = WorkerProcess(Process(command, {**self.env, **(env or {})}, name="worker"))
         self.workers.append(worker)
-        return worker.process
+        return worker
 
-    def start_worker(self, *args: str, prefix: tuple[str, ...] = (), **env: str) -> WorkerProcess:
+    def start_worker(
+        self, *args: str, under: tuple[str, ...] = (), env: Mapping[str, str] | None = None
+    ) -> WorkerProcess:
         """Start `manage.py rqworker ARGS` and wait until each of its roles has registered."""
-        self.launch_worker(*args, prefix=prefix, **env)
-        worker = self.workers[-1]
+        worker = self.launch_worker(*args, under=under, env=env)
         roles = 1 if "--role" in args else 2
         wait_until(lambda: worker.registered(roles), what="the worker registers", seconds=40)
         return worker
@@ -203,8 +214,7 @@ class Stage:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        for worker in self.workers:
-            worker.process.stop()
+        stop_all([worker.process for worker in self.workers])
 
     # --- the judgement ---
 
