@@ -107,12 +107,16 @@ class Job(models.Model):
     attempt: number of the newest attempt, 0 before the first: the fencing token. max_attempts: the last one allowed.
     time_limit: how long one attempt may take.
     lease_until, deadline, worker: while running: when the worker counts as lost, when time is up, who it is.
+    cancel_asked_at: when its owner asked to stop it while it ran; None if nobody did.
     kept: what attempts stored for the next (Run.keep). progress_percent, progress_text: from Run.progress.
     result: JSON from Kind.run. error_code, error_text: for the owner; traceback: for staff.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="jobs")
+    # The index of the list begins with the owner.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="jobs", db_index=False
+    )
     visitor = models.CharField(max_length=32, blank=True, default="")
     submit = models.ForeignKey(Submit, models.SET_NULL, null=True, blank=True, related_name="jobs")
 
@@ -133,6 +137,8 @@ class Job(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     deadline = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=100, blank=True, default="")
+
+    cancel_asked_at = models.DateTimeField(null=True, blank=True)
 
     kept = models.JSONField(default=dict, blank=True)
     progress_percent = models.PositiveSmallIntegerField(default=0)
@@ -227,6 +233,16 @@ class Job(models.Model):
     def is_finished(self) -> bool:
         """Whether the outcome is there."""
         return self.status not in UNFINISHED
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it runs although its owner asked to stop it: it ends at the kind's next safe point."""
+        return self.status == Status.RUNNING and self.cancel_asked_at is not None
+
+    @property
+    def was_too_late_to_cancel(self) -> bool:
+        """Whether it was done before it could be stopped."""
+        return self.status == Status.SUCCEEDED and self.cancel_asked_at is not None
 
     @property
     def is_holding(self) -> bool:

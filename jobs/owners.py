@@ -18,6 +18,17 @@ def visitor_of(request: HttpRequest) -> str:
     return token
 
 
+def listed(request: HttpRequest) -> JobQuerySet:
+    """The jobs that lists show to whoever asks: a user's own, or those of a visitor's session.
+
+    Not both: one index answers for the newest of either, and none for the newest of their union.
+    """
+    if request.user.is_authenticated:
+        return Job.objects.filter(owner=request.user.pk)
+    token = request.session.get(SESSION_KEY)
+    return Job.objects.filter(visitor=token) if token else Job.objects.none()
+
+
 def jobs_of(request: HttpRequest) -> JobQuerySet:
     """The jobs this request may see. To anybody else a job does not exist."""
     mine = Q(pk__in=())

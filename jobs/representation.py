@@ -1,6 +1,7 @@
 """A job as its owner sees it: the JSON body of its status, and its card. Nothing that is for staff alone is in here."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -13,8 +14,10 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response
 
 from jobs.models import Job, Status
-from jobs.waiting import Wait, wait_of
+from jobs.waiting import Wait, wait_of, waits_of
 
+CARD, LINE = "jobs/_card.html", "jobs/_line_body.html"
+"""The two ways in which a page shows a job."""
 PACE = ((15, 1), (60, 2), (300, 5))
 """Up to this age in seconds, ask again after so many. In steps, so that the answer (and its ETag) seldom changes."""
 SLOWEST = 10
@@ -37,12 +40,29 @@ def poll_after(job: Job) -> int | None:
 
 def card(job: Job) -> str:
     """The job's card as HTML."""
-    return _card(job, wait_of(job))
+    return _html(job, wait_of(job), CARD)
 
 
 def body(job: Job) -> dict[str, Any]:
     """The job's status as JSON data; docs/http.md describes each field."""
-    wait = wait_of(job)
+    return _body(job, wait_of(job), CARD)
+
+
+def bodies(jobs: Iterable[Job], template: str = CARD) -> dict[str, Any]:
+    """The status of several jobs, and after how many seconds it is worth asking for them again (None: never).
+
+    template: what `html` of each is, CARD or LINE.
+    """
+    jobs = list(jobs)
+    waits = waits_of(jobs)
+    pauses = [pause for job in jobs if (pause := poll_after(job))]
+    return {
+        "jobs": [_body(job, waits.get(job.pk), template) for job in jobs],
+        "poll_after": min(pauses, default=None),
+    }
+
+
+def _body(job: Job, wait: Wait | None, template: str) -> dict[str, Any]:
     failed = job.status == Status.FAILED
     return {
         "id": str(job.pk),
@@ -61,13 +81,13 @@ def body(job: Job) -> dict[str, Any]:
         "finished_at": _iso(job.finished_at),
         "links": _links(job),
         "poll_after": poll_after(job),
-        "html": _card(job, wait),
+        "html": _html(job, wait, template),
     }
 
 
-def status_response(request: HttpRequest, job: Job) -> HttpResponseBase:
-    """The answer to a request for the job's status: 200, or 304 if the client has it already."""
-    content = json.dumps(body(job), cls=DjangoJSONEncoder).encode()
+def status_response(request: HttpRequest, data: dict[str, Any]) -> HttpResponseBase:
+    """The answer to a request for the status of jobs: 200, or 304 if the client has it already."""
+    content = json.dumps(data, cls=DjangoJSONEncoder).encode()
     etag = f'"{sha256(content).hexdigest()[:32]}"'
     response = HttpResponse(
         content,
@@ -95,8 +115,8 @@ def _links(job: Job) -> dict[str, str]:
     return links
 
 
-def _card(job: Job, wait: Wait | None) -> str:
-    return render_to_string("jobs/_card.html", {"job": job, "kind": job.the_kind, "wait": wait})
+def _html(job: Job, wait: Wait | None, template: str) -> str:
+    return render_to_string(template, {"job": job, "kind": job.the_kind, "wait": wait})
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -7,9 +7,10 @@ from jobs import views
 app_name = "jobs"
 urlpatterns = [
     path("", views.home, name="home"),
-    path("jobs/", views.listing, name="list"),
+    path("jobs/", views.my_jobs, name="list"),
     path("jobs/new/<slug:name>/", views.new, name="new"),
     path("jobs/submits/<uuid:submit_id>/", views.submit, name="submit"),
+    path("jobs/status.json", views.statuses, name="statuses"),
     path("jobs/<uuid:job_id>/", views.detail, name="detail"),
     path("jobs/<uuid:job_id>/status.json", views.status, name="status"),
     path("jobs/<uuid:job_id>/retry/", views.retry, name="retry"),

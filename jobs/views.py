@@ -12,23 +12,24 @@ from uuid import UUID, uuid4
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import intake, lifecycle, representation
+from jobs import intake, lifecycle, listing, representation
 from jobs import kind as kinds
 from jobs.kind import Kind, KindForm
 from jobs.models import Job, JobQuerySet
-from jobs.owners import jobs_of
+from jobs.owners import jobs_of, listed
 
-PAGE = 25
-"""Jobs on one page of the list."""
+AT_ONCE = 50
+"""Jobs that one request may ask for; poll.js knows the number."""
 LATEST = 5
 """Jobs on the start page."""
+UNSEEN = ("payload_text", "kept", "traceback")
+"""Columns that no answer ever shows."""
 EVERYWHERE = "__all__"
 """Key of the errors that belong to no single field, as in Django's forms."""
 
@@ -64,8 +65,8 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def _mine(request: HttpRequest) -> JobQuerySet:
-    """The jobs of whoever asks, without what no answer ever shows."""
-    return jobs_of(request).defer("payload_text", "kept", "traceback")
+    """The jobs of whoever asks."""
+    return jobs_of(request).defer(*UNSEEN)
 
 
 # --- Submit ----------------------------------------------------------------------------------------------------------
@@ -80,7 +81,8 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
     if kind is None or kind.form is None:
         raise Http404
     if request.method != "POST":
-        return _form_page(request, kind, kind.form(owner=request.user))
+        # The address may fill in fields beforehand: ?value=7
+        return _form_page(request, kind, kind.form(initial=request.GET.dict(), owner=request.user))
     try:
         asked = intake.read(request, kind.name)
     except intake.Malformed as error:
@@ -123,7 +125,7 @@ def _accepted(request: HttpRequest, accepted: lifecycle.Accepted) -> HttpRespons
         raise Http404
     if len(jobs) > 1 and accepted.submit:
         page, status = (accepted.submit.get_absolute_url(),) * 2
-        body = {"jobs": [representation.body(job) for job in jobs]}
+        body = representation.bodies(jobs)
     else:
         page, status = jobs[0].get_absolute_url(), reverse("jobs:status", args=[jobs[0].pk])
         body = representation.body(jobs[0])
@@ -175,7 +177,24 @@ def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @require_safe
 def status(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """A job's status as JSON, for the page's script and for programs."""
-    return representation.status_response(request, get_object_or_404(_mine(request), pk=job_id))
+    return representation.status_response(request, representation.body(get_object_or_404(_mine(request), pk=job_id)))
+
+
+@require_safe
+def statuses(request: HttpRequest) -> HttpResponseBase:
+    """The status of several jobs (`?id=…&id=…`) as JSON: one request for all that a page shows.
+
+    What is not there, or not theirs who ask, is left out. `as=line` gives `html` as a line of a list.
+    """
+    try:
+        ids = {UUID(one) for one in request.GET.getlist("id")}
+    except ValueError:
+        return _errors({"id": ["An id looks like 7b4c9a0e-1f0c-4c60-9a53-0d9c1e7b4c9a."]}, 400)
+    if not 1 <= len(ids) <= AT_ONCE:
+        return _errors({"id": [f"Ask for 1 to {AT_ONCE} jobs at once."]}, 400)
+    template = representation.LINE if request.GET.get("as") == "line" else representation.CARD
+    jobs = _mine(request).filter(pk__in=ids).order_by("-created_at", "-pk")
+    return representation.status_response(request, representation.bodies(jobs, template))
 
 
 @require_safe
@@ -186,7 +205,7 @@ def submit(request: HttpRequest, submit_id: UUID) -> HttpResponse:
     if not jobs:
         raise Http404
     if wants_json(request):
-        return JsonResponse({"jobs": [representation.body(job) for job in jobs]})
+        return JsonResponse(representation.bodies(jobs))
     unfinished = any(not job.is_finished for job in jobs)
     return render(request, "jobs/submit.html", {"jobs": jobs, "unfinished": unfinished})
 
@@ -194,36 +213,22 @@ def submit(request: HttpRequest, submit_id: UUID) -> HttpResponse:
 @require_safe
 @cache_control(private=True, no_cache=True)
 @signed_in
-def listing(request: SignedInRequest) -> HttpResponse:
-    """My jobs, newest first."""
-    rows = list(_older(_mine(request), request.GET.get("after"))[: PAGE + 1])
-    jobs, more = rows[:PAGE], len(rows) > PAGE
-    return render(request, "jobs/list.html", {"jobs": jobs, "next": jobs[-1].pk if more else None})
-
-
-def _older(jobs: JobQuerySet, after: str | None) -> JobQuerySet:
-    """The jobs in the order of the list, from the one behind job `after` on.
-
-    The moments are compared inside the database: as text, SQLite's own have fewer digits than Python's.
-    """
-    ordered = jobs.order_by("-created_at", "-pk")
-    if after is None:
-        return ordered
-    try:
-        last = jobs.filter(pk=UUID(after))
-    except ValueError:
-        raise Http404 from None
-    if not last.exists():
+def my_jobs(request: SignedInRequest) -> HttpResponse:
+    """My jobs, newest first, filtered and searched as the query asks."""
+    asked = listing.Filters(request.GET)
+    if "after" in asked.errors:
         raise Http404
-    moment = last.values("created_at")[:1]
-    return ordered.filter(Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=UUID(after)))
+    if not asked.is_valid():
+        return render(request, "jobs/list.html", {"filters": asked}, status=400)
+    page = listing.read(listed(request).defer(*UNSEEN), asked)
+    return render(request, "jobs/list.html", {"filters": asked, "page": page})
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def home(request: HttpRequest) -> HttpResponse:
     """The start page: what this is, what can be done here, and my latest jobs."""
-    latest = _mine(request).order_by("-created_at", "-pk")[:LATEST]
+    latest = listed(request).defer(*UNSEEN).order_by("-created_at", "-pk")[:LATEST]
     return render(request, "jobs/home.html", {"jobs": latest})
 
 

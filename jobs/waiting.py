@@ -61,17 +61,18 @@ def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
     first = Job.objects.filter(TURN_ON_A_RESOURCE, resource__in=resources)
     held = set(first.filter(status=Status.FAILED).values_list("resource", flat=True))
     lines = {
-        resource: list(
-            Job.objects.unfinished()
+        resource: [
+            position or 0
+            for position in Job.objects.unfinished()
             .filter(resource=resource)
             .order_by("position")
             .values_list("position", flat=True)[:MANY]
-        )
+        ]
         for resource in resources
     }
     waits = {}
     for job in jobs:
-        ahead = bisect_left(lines[job.resource], job.position)
+        ahead = bisect_left(lines[job.resource], job.position or 0)
         if job.resource in held:
             text = (
                 "Held: an earlier job on the same object failed. "

@@ -1,17 +1,20 @@
 """The pages and JSON of jobs, as a browser and as a program sees them."""
 
 import json
+import re
 from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs import lifecycle
+from jobs import lifecycle, listing
 from jobs.kind import Submission
-from jobs.models import Job, Status
+from jobs.models import Job, Status, Worker
 from jobs.owners import SESSION_KEY
 from tests.kind_app.forms import EchoForm
 from tests.kind_app.kind import Strict
@@ -198,7 +201,7 @@ class TestSubmit:
         assert response.status_code == 303
         page = ann.get(submit_page)
         assert page.status_code == 200
-        assert page.content.decode().count("data-poll=") == 3
+        assert page.content.decode().count("data-id=") == 3
 
     def test_a_program_gets_the_status_of_each_of_several_jobs(self, ann):
         response = submit_json(ann, {"text": "Hello", "copies": 3})
@@ -297,7 +300,7 @@ class TestFollow:
         assert "Waiting" in page
         assert "No worker is running" in page
         assert f'formaction="/jobs/{job.pk}/cancel/"' in page
-        assert f'data-poll="/jobs/{job.pk}/status.json"' in page
+        assert f'data-poll="/jobs/status.json?as=card" data-id="{job.pk}"' in page
         assert '<noscript><meta http-equiv="refresh"' in page
 
     def test_a_running_job_shows_its_progress(self, ann):
@@ -394,6 +397,50 @@ class TestFollow:
             assert ann.post(address).status_code == 405
 
 
+class TestFollowSeveral:
+    URL = "/jobs/status.json"
+
+    def test_one_request_answers_for_several_jobs(self, ann):
+        jobs = [job_of(ann, text=text) for text in ("first", "second")]
+        lifecycle.progress(start(jobs[0]), 40, "Frame 4 of 10")
+        body = ann.get(self.URL, {"id": [job.pk for job in jobs]}).json()
+        assert [(one["title"], one["status"]) for one in body["jobs"]] == [("second", "pending"), ("first", "running")]
+        assert body["poll_after"] == 1
+        assert body["jobs"][0] == ann.get(f"/jobs/{jobs[1].pk}/status.json").json()
+
+    def test_a_list_asks_for_lines_and_a_page_of_a_job_for_its_card(self, ann):
+        job = job_of(ann)
+        answers = [ann.get(self.URL, {"id": job.pk, "as": how}).json() for how in ("line", "card")]
+        line, card = (answer["jobs"][0]["html"] for answer in answers)
+        assert 'class="line"' in line
+        assert "<article" in card
+
+    def test_jobs_of_others_and_those_that_are_not_there_are_left_out(self, ann, bob, client):
+        job = job_of(ann)
+        for stranger in (bob, client):
+            assert stranger.get(self.URL, {"id": [job.pk, uuid4()]}).json() == {"jobs": [], "poll_after": None}
+
+    def test_an_unchanged_answer_is_304_and_a_changed_one_is_not(self, ann):
+        jobs = [job_of(ann), job_of(ann)]
+        query = {"id": [job.pk for job in jobs]}
+        etag = ann.get(self.URL, query)["ETag"]
+        assert ann.get(self.URL, query, headers={"If-None-Match": etag}).status_code == 304
+        start(jobs[0])
+        assert ann.get(self.URL, query, headers={"If-None-Match": etag}).status_code == 200
+
+    @pytest.mark.parametrize("ids", [[], ["1"], [uuid4() for _ in range(51)]])
+    def test_no_ids_bad_ids_and_too_many_get_400_and_a_sentence(self, ann, ids):
+        response = ann.get(self.URL, {"id": ids})
+        assert response.status_code == 400
+        assert response.json()["errors"]["id"][0].endswith(".")
+
+    def test_the_number_of_queries_does_not_grow_with_the_jobs(self, ann, django_assert_max_num_queries):
+        Worker.objects.create(name="w", role="network", concurrency=1)
+        ids = [one["id"] for one in submit_json(ann, {"text": "Hello", "copies": 50, "resource": "r"}).json()["jobs"]]
+        with django_assert_max_num_queries(7):
+            ann.get(self.URL, {"id": ids})
+
+
 class TestChange:
     def test_a_pending_job_can_be_cancelled(self, ann):
         job = job_of(ann)
@@ -461,17 +508,86 @@ class TestList:
         seen, after = [], ""
         while after is not None:
             page = ann.get("/jobs/", {"after": after} if after else {})
-            seen += [job.pk for job in page.context["jobs"]]
-            after = page.context["next"]
+            seen += [job.pk for job in page.context["page"].jobs]
+            after = page.context["page"].next
         assert len(seen) == len(set(seen)) == 60
 
-    @pytest.mark.parametrize("after", ["", "1", "x" * 300, str(uuid4())])
-    def test_a_page_behind_a_job_that_is_not_there_is_not_found(self, ann, after):
-        assert ann.get("/jobs/", {"after": after}).status_code == 404
+    def test_a_page_behind_a_job_that_is_not_there_is_not_found(self, ann):
+        for after in (uuid4(), "1", "x" * 300):
+            assert ann.get("/jobs/", {"after": after}).status_code == 404
+
+    @pytest.mark.parametrize("asked", [{"kind": "teleport"}, {"status": "happy"}, {"q": "a\x00b"}, {"q": "x" * 101}])
+    def test_a_filter_that_makes_no_sense_gets_400_and_the_form_again(self, ann, asked):
+        response = ann.get("/jobs/", asked)
+        assert response.status_code == 400
+        assert 'class="errorlist' in response.content.decode()
+
+    def test_the_list_can_be_filtered_by_kind_and_status_and_searched_in_titles(self, ann):
+        def titles(**asked):
+            return [job.title for job in ann.get("/jobs/", asked).context["page"].jobs]
+
+        for text in ("a red apple", "a green apple", "a pear"):
+            job_of(ann, text=text)
+        fail(Job.objects.get(title="a red apple"))
+        Job.objects.filter(title="a pear").update(kind="crunch")
+        assert titles(q="APPLE") == ["a green apple", "a red apple"]
+        assert titles(status="failed") == ["a red apple"]
+        assert titles(kind="crunch") == ["a pear"]
+        assert titles(kind="echo", status="pending", q="apple") == ["a green apple"]
+        assert titles(q="%") == []
+        assert "No job is like that." in ann.get("/jobs/", {"q": "plum"}).content.decode()
+
+    def test_a_search_looks_through_a_part_of_a_long_list_and_leads_on(self, ann, monkeypatch):
+        monkeypatch.setattr(listing, "WINDOW", 10)
+        job_of(ann, text="a needle")
+        submit_json(ann, {"text": "Hello", "copies": 24})
+        found, after, looks = [], "", 0
+        while after is not None:
+            page = ann.get("/jobs/", {"q": "needle", **({"after": after} if after else {})}).context["page"]
+            assert page.looked_at == (10 if page.next else None)
+            found += [job.title for job in page.jobs]
+            after, looks = page.next, looks + 1
+        assert (found, looks) == (["a needle"], 3)
+
+    def test_the_next_page_keeps_the_filter(self, ann):
+        submit_json(ann, {"text": "Hello", "copies": 30})
+        assert "?q=hell&amp;after=" in ann.get("/jobs/?q=hell").content.decode()
+
+    @pytest.mark.parametrize("query", [{}, {"q": "needle", "status": "failed", "kind": "echo"}])
+    def test_the_plan_of_a_page_in_the_middle_walks_the_index_of_the_list(self, ann, other_user, query):
+        submit_json(ann, {"text": "Hello", "copies": 50})
+        others = (Job(owner=other_user, kind="echo", role="network", payload_text="{}") for _ in range(3000))
+        Job.objects.bulk_create(others)
+        middle = Job.objects.filter(title="Hello").order_by("-created_at", "-pk")[20].pk
+        with CaptureQueriesContext(connection) as captured:
+            ann.get("/jobs/", {**query, "after": middle})
+        (sql,) = [one["sql"] for one in captured if "LIMIT 26" in one["sql"]]
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("ANALYZE jobs_job")
+                cursor.execute(f"EXPLAIN {sql}")
+                plan = "\n".join(row[0] for row in cursor.fetchall())
+                condition = r"Index Scan using job_list.*\n\s*Index Cond: \(\(owner_id = .*created_at <= "
+                assert re.search(condition, plan), plan
+                assert "Sort" not in plan
+            else:
+                cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+                plan = "\n".join(row[3] for row in cursor.fetchall())
+                assert re.search(r"USING INDEX job_list \(owner_id=\? AND created_at[<>]", plan), plan
+                assert "TEMP B-TREE" not in plan
 
     def test_a_page_behind_a_job_of_somebody_else_is_not_found(self, ann, bob):
         job = job_of(ann)
         assert bob.get("/jobs/", {"after": job.pk}).status_code == 404
+
+    def test_a_line_says_what_its_job_waits_for_how_far_it_is_or_why_it_failed(self, ann):
+        job_of(ann, text="waits")
+        lifecycle.progress(start(job_of(ann, text="runs")), 40, "Frame 4 of 10")
+        fail(job_of(ann, text="fails"))
+        page = ann.get("/jobs/").content.decode()
+        for sentence in ("No worker is running", "Frame 4 of 10", "The job was told to fail."):
+            assert sentence in page
+        assert page.count('data-poll="/jobs/status.json?as=line"') == 2
 
     def test_nobody_is_led_to_the_sign_in_page(self, client):
         assert client.get("/jobs/")["Location"].startswith("/accounts/login/?next=/jobs/")

@@ -11,7 +11,8 @@ class World {
     this.requests = [];
     this.timers = new Map();
     this.clock = 0;
-    this.hidden = false;
+    this.away = false;
+    this.cut = false;
     this.open = 0;
     this.mostOpen = 0;
     this.ids = 0;
@@ -19,7 +20,8 @@ class World {
 
   now = () => this.clock;
   random = () => 0.5;
-  away = () => this.hidden;
+  hidden = () => this.away;
+  offline = () => this.cut;
   clearTimeout = (id) => this.timers.delete(id);
   setTimeout = (run, delay) => {
     this.timers.set(++this.ids, { run, at: this.clock + delay });
@@ -61,23 +63,38 @@ function says(body, { status = 200, etag = '"1"', until } = {}) {
   return { status, ok: status < 300, until, headers: new Headers({ ETag: etag }), json: async () => body };
 }
 
-function aCard(url = "/jobs/1/status.json") {
+const ADDRESS = "/jobs/status.json?as=card";
+
+function aCard(id = "1", address = ADDRESS) {
   const seen = [];
+  return { id, address, seen, show: (status) => seen.push(status.status), gone: () => seen.push("gone") };
+}
+
+function aPage() {
+  const seen = [];
+  const unfinished = [];
   return {
-    url,
     seen,
-    show: (status) => seen.push(status.status),
+    unfinished,
     trouble: (on) => seen.push(on ? "trouble" : "fine"),
-    gone: () => seen.push("gone"),
+    changed: (cards) => unfinished.push(cards.length),
   };
 }
 
-const running = (after = 1) => says({ status: "running", poll_after: after });
-const done = () => says({ status: "succeeded", poll_after: null });
+function follow(world, ...cards) {
+  const page = aPage();
+  return { page, poller: new Poller(cards, page, world) };
+}
+
+const job = (id, status, after) => ({ id, status, poll_after: after });
+const answer = (jobs, options) =>
+  says({ jobs, poll_after: Math.min(...jobs.map((one) => one.poll_after ?? Infinity)) }, options);
+const running = (after = 1, options) => answer([job("1", "running", after)], options);
+const done = () => says({ jobs: [job("1", "succeeded", null)], poll_after: null });
 
 test("the first look comes soon, the others when the server said so", async () => {
   const world = new World(running(2), running(5), done());
-  new Poller([aCard()], world);
+  follow(world, aCard());
   await world.pass(20_000);
   assert.deepEqual(world.requests.map(({ at }) => at), [300, 2300, 7300]);
 });
@@ -85,29 +102,56 @@ test("the first look comes soon, the others when the server said so", async () =
 test("it stops at the outcome", async () => {
   const world = new World(done());
   const card = aCard();
-  new Poller([card], world);
+  const { page } = follow(world, card);
   await world.pass(60_000);
   assert.deepEqual(card.seen, ["succeeded"]);
+  assert.deepEqual(page.unfinished, [0]);
   assert.equal(world.requests.length, 1);
 });
 
 test("it stops when the job is no longer there", async () => {
-  const world = new World(says({}, { status: 404 }));
+  const world = new World(says({ jobs: [], poll_after: null }));
   const card = aCard();
-  new Poller([card], world);
+  follow(world, card);
   await world.pass(60_000);
   assert.deepEqual(card.seen, ["gone"]);
   assert.equal(world.requests.length, 1);
 });
 
+test("one request asks for all jobs, and those that are done drop out", async () => {
+  const world = new World(
+    answer([job("1", "succeeded", null), job("2", "running", 1)]),
+    answer([job("2", "succeeded", null)]),
+  );
+  const { page } = follow(world, aCard("1"), aCard("2"));
+  await world.pass(20_000);
+  assert.deepEqual(world.requests.map(({ url }) => url), [`${ADDRESS}&id=1&id=2`, `${ADDRESS}&id=2`]);
+  assert.deepEqual(page.unfinished, [1, 0]);
+});
+
+test("more jobs than fit into one request take turns", async () => {
+  const world = new World();
+  world.fetch = async (url) => {
+    const ids = [...new URL(url, "http://host").searchParams.getAll("id")];
+    world.requests.push({ url, ids });
+    return answer(ids.map((id) => job(id, "running", 1)));
+  };
+  const cards = Array.from({ length: 70 }, (_, index) => aCard(`${index}`));
+  follow(world, ...cards);
+  await world.pass(1_300);
+  assert.deepEqual(world.requests.map(({ ids }) => ids.length), [50, 50]);
+  assert.ok(cards.every((card) => card.seen.length > 0));
+});
+
 test("it sends the last ETag, and a 304 changes nothing", async () => {
-  const world = new World(says({ status: "running", poll_after: 1 }, { etag: '"a"' }), says(null, { status: 304 }), done());
+  const world = new World(running(1, { etag: '"a"' }), says(null, { status: 304 }), done());
   const card = aCard();
-  new Poller([card], world);
+  const { page } = follow(world, card);
   await world.pass(10_000);
   const validators = world.requests.map(({ options }) => options.headers["If-None-Match"]);
   assert.deepEqual(validators, [undefined, '"a"', '"a"']);
   assert.deepEqual(card.seen, ["running", "succeeded"]);
+  assert.deepEqual(page.unfinished, [1, 1, 0]);
 });
 
 test("there is never more than one request in flight", async () => {
@@ -115,8 +159,8 @@ test("there is never more than one request in flight", async () => {
   const until = new Promise((resolve) => {
     release = resolve;
   });
-  const world = new World(says({ status: "running", poll_after: 1 }, { until }), done());
-  const poller = new Poller([aCard("/a"), aCard("/b")], world);
+  const world = new World(running(1, { until }), done());
+  const { poller } = follow(world, aCard("1", "/a?as=card"), aCard("1", "/b?as=line"));
   await world.pass(30_000);
   poller.wake();
   await world.pass(30_000);
@@ -124,51 +168,55 @@ test("there is never more than one request in flight", async () => {
   release();
   await world.pass(30_000);
   assert.equal(world.mostOpen, 1);
-  assert.deepEqual(world.requests.map(({ url }) => url), ["/a", "/b", "/a"]);
+  assert.deepEqual(world.requests.map(({ url }) => url[1]), ["a", "b", "a"]);
 });
 
-test("it rests while the tab is hidden and asks at once when it is back", async () => {
-  const world = new World(running(), done());
-  const poller = new Poller([aCard()], world);
+test("while the tab is hidden it asks seldom, and at once when it is back", async () => {
+  const world = new World(running(), running(), running(), done());
+  const { poller } = follow(world, aCard());
   await world.pass(500);
-  world.hidden = true;
+  world.away = true;
+  poller.wake();
+  await world.pass(29_000);
+  assert.equal(world.requests.length, 1);
+  await world.pass(31_000);
+  assert.equal(world.requests.length, 3);
+  world.away = false;
+  poller.wake();
+  await world.pass(0);
+  assert.equal(world.requests.length, 4);
+});
+
+test("while the browser is offline it asks nothing, and at once when it is back", async () => {
+  const world = new World(running(), done());
+  const { poller } = follow(world, aCard());
+  await world.pass(500);
+  world.cut = true;
   await world.pass(60_000);
   assert.equal(world.requests.length, 1);
-  world.hidden = false;
+  world.cut = false;
   poller.wake();
   await world.pass(0);
   assert.equal(world.requests.length, 2);
 });
 
-test("a page that opens in a hidden tab asks nothing yet", async () => {
-  const world = new World(done());
-  world.hidden = true;
-  const poller = new Poller([aCard()], world);
-  await world.pass(60_000);
-  assert.equal(world.requests.length, 0);
-  world.hidden = false;
-  poller.wake();
-  await world.pass(0);
-  assert.equal(world.requests.length, 1);
-});
-
 test("after an error it says so, tries again later and later, and takes it back when it works", async () => {
   const world = new World(new TypeError("network"), says({}, { status: 503 }), new TypeError("network"), done());
   const card = aCard();
-  new Poller([card], world);
+  const { page } = follow(world, card);
   await world.pass(60_000);
   const times = world.requests.map(({ at }) => at);
   assert.deepEqual(times.map((at, index) => at - (times[index - 1] ?? 0)), [300, 750, 1500, 3000]);
-  assert.deepEqual(card.seen, ["trouble", "trouble", "trouble", "succeeded", "fine"]);
+  assert.deepEqual(page.seen, ["trouble", "trouble", "trouble", "fine"]);
+  assert.deepEqual(card.seen, ["succeeded"]);
 });
 
 test("an answer that is no JSON counts as an error", async () => {
-  const page = { ...says({}), json: () => Promise.reject(new SyntaxError("<!doctype")) };
-  const world = new World(page, done());
-  const card = aCard();
-  new Poller([card], world);
+  const html = { ...says({}), json: () => Promise.reject(new SyntaxError("<!doctype")) };
+  const world = new World(html, done());
+  const { page } = follow(world, aCard());
   await world.pass(10_000);
-  assert.deepEqual(card.seen, ["trouble", "succeeded", "fine"]);
+  assert.deepEqual(page.seen, ["trouble", "fine"]);
 });
 
 test("the pause after errors grows to half a minute and is partly random", () => {
@@ -176,16 +224,4 @@ test("the pause after errors grows to half a minute and is partly random", () =>
   assert.equal(pause(1, () => 1), 1000);
   assert.equal(pause(4, () => 1), 8000);
   assert.equal(pause(50, () => 1), 30_000);
-});
-
-test("each of several jobs keeps its own pace", async () => {
-  const world = new World();
-  world.fetch = async (url) => {
-    world.requests.push({ url, at: world.clock });
-    return running(url === "/slow" ? 10 : 1);
-  };
-  new Poller([aCard("/slow"), aCard("/quick")], world);
-  await world.pass(9_000);
-  assert.equal(world.requests.filter(({ url }) => url === "/slow").length, 1);
-  assert.equal(world.requests.filter(({ url }) => url === "/quick").length, 9);
 });

@@ -1,12 +1,15 @@
-// Keeps the cards of unfinished jobs up to date. All wording comes from the server's HTML; without this script the pages
-// load themselves again (see jobs/_refresh.html).
+// Keeps what a page shows of unfinished jobs up to date, and tells when one is done. All wording comes from the server's
+// HTML; without this script a job's page loads itself again (see jobs/_refresh.html).
 //
-// A card is <div data-poll="address of its status.json">…<div data-card>the card</div></div>, see jobs/_live.html.
+// A job is an element <… data-poll="address of status.json" data-id="its id"> around an element [data-card], which holds
+// its card or its line; see jobs/_live.html and jobs/_line.html.
 
 const FIRST = 300; // ms until the first look: quick jobs are done by then
+const HIDDEN = 30_000; // ms between two looks at the least while the tab is hidden
 const TIMEOUT = 15_000; // ms after which a request without an answer is given up
 const BACKOFF = 1_000; // ms before the first new try after an error; doubles up to BACKOFF_MAX
 const BACKOFF_MAX = 30_000;
+const AT_ONCE = 50; // jobs in one request, as many as the server answers for (views.AT_ONCE); the others take turns
 
 /** Milliseconds before the next try after `failures` errors in a row: exponential, half of it random. */
 export function pause(failures, random = Math.random) {
@@ -15,16 +18,25 @@ export function pause(failures, random = Math.random) {
 }
 
 /**
- * Asks for the status of several jobs, one request at a time, each when its answer before said it is worth it.
+ * Asks for the status of all unfinished jobs of a page together, one request at a time, when the answer before said that
+ * it is worth it; while the tab is hidden seldom, while the browser is offline never.
  *
- * cards: objects with `url` and the methods show(status), trouble(on) and gone().
- * world: what a browser provides, replaced in tests: fetch, setTimeout, clearTimeout, now() in ms, random(), and
- *   away(): true while the tab is hidden or offline. Call `wake` when that may have changed.
+ * cards: objects with `id`, `address` (without the ids) and the methods show(status) and gone().
+ * page: trouble(on), and changed(unfinished cards) after each answer.
+ * world: what a browser provides, replaced in tests: fetch, setTimeout, clearTimeout, now() in ms, random(), hidden(),
+ *   offline(). Call `wake` when one of the last two may have changed.
  */
 export class Poller {
-  constructor(cards, world) {
+  constructor(cards, page, world) {
+    this.page = page;
     this.world = world;
-    this.waiting = cards.map((card) => ({ card, due: world.now() + FIRST, etag: null, failures: 0 }));
+    this.groups = [...new Set(cards.map((card) => card.address))].map((address) => ({
+      address,
+      cards: cards.filter((card) => card.address === address),
+      due: world.now() + FIRST,
+      etags: new Map(),
+      failures: 0,
+    }));
     this.timer = null;
     this.inFlight = false;
     this.plan();
@@ -32,61 +44,63 @@ export class Poller {
 
   /** The person is back, or the line: ask at once. */
   wake() {
-    if (this.world.away()) return;
-    for (const entry of this.waiting) entry.due = Math.min(entry.due, this.world.now());
+    if (!this.world.hidden()) for (const group of this.groups) group.due = Math.min(group.due, this.world.now());
     this.plan();
   }
 
   plan() {
     this.world.clearTimeout(this.timer);
-    if (this.inFlight || this.waiting.length === 0 || this.world.away()) return;
-    const next = this.waiting.reduce((first, entry) => (entry.due < first.due ? entry : first));
-    this.timer = this.world.setTimeout(() => this.ask(next), Math.max(0, next.due - this.world.now()));
+    if (this.inFlight || this.groups.length === 0 || this.world.offline()) return;
+    const next = this.groups.reduce((first, group) => (group.due < first.due ? group : first));
+    const least = this.world.hidden() ? HIDDEN : 0;
+    this.timer = this.world.setTimeout(() => this.ask(next), Math.max(least, next.due - this.world.now()));
   }
 
-  async ask(entry) {
-    if (this.inFlight || this.world.away()) return;
+  async ask(group) {
+    if (this.inFlight || this.world.offline()) return;
     this.inFlight = true;
     try {
-      await this.look(entry);
-      if (entry.failures > 0) entry.card.trouble(false);
-      entry.failures = 0;
+      await this.look(group);
+      if (group.failures > 0) this.page.trouble(false);
+      group.failures = 0;
+      this.page.changed(this.groups.flatMap((each) => each.cards));
     } catch {
-      entry.failures += 1;
-      entry.card.trouble(true);
-      entry.due = this.world.now() + pause(entry.failures, this.world.random);
+      group.failures += 1;
+      this.page.trouble(true);
+      group.due = this.world.now() + pause(group.failures, this.world.random);
     }
     this.inFlight = false;
     this.plan();
   }
 
-  async look(entry) {
+  async look(group) {
+    const asked = group.cards.slice(0, AT_ONCE);
+    const url = group.address + asked.map((card) => `&id=${card.id}`).join("");
     const headers = { Accept: "application/json" };
-    if (entry.etag) headers["If-None-Match"] = entry.etag;
-    const response = await this.world.fetch(entry.card.url, {
+    if (group.etags.has(url)) headers["If-None-Match"] = group.etags.get(url);
+    const response = await this.world.fetch(url, {
       headers,
       credentials: "same-origin",
       // The validator is ours to send: the browser's cache would turn a 304 into a 200.
       cache: "no-store",
       signal: AbortSignal.timeout(TIMEOUT),
     });
-    if (response.status === 404) {
-      entry.card.gone();
-      return this.drop(entry);
-    }
+    let left = asked;
     if (response.status !== 304) {
       if (!response.ok) throw new Error(`The server answered ${response.status}.`);
-      const status = await response.json();
-      entry.etag = response.headers.get("ETag");
-      entry.after = status.poll_after;
-      entry.card.show(status);
+      const { jobs, poll_after: after } = await response.json();
+      const found = new Map(jobs.map((status) => [status.id, status]));
+      for (const card of asked) {
+        if (found.has(card.id)) card.show(found.get(card.id));
+        else card.gone();
+      }
+      left = asked.filter((card) => (found.get(card.id)?.poll_after ?? null) !== null);
+      group.etags = new Map([[url, response.headers.get("ETag")]]);
+      group.after = after;
     }
-    if (entry.after === null) return this.drop(entry);
-    entry.due = this.world.now() + entry.after * 1000;
-  }
-
-  drop(entry) {
-    this.waiting = this.waiting.filter((other) => other !== entry);
+    group.cards = [...group.cards.slice(AT_ONCE), ...left];
+    if (group.cards.length === 0) this.groups = this.groups.filter((other) => other !== group);
+    else group.due = this.world.now() + (group.after ?? 1) * 1000;
   }
 }
 
@@ -119,60 +133,104 @@ function same(one, other) {
   return one.nodeName === other.nodeName && one.id === other.id;
 }
 
-/** One card on the page. */
+/** One job on the page, as its card or its line. */
 class Card {
-  constructor(element, announce) {
-    this.element = element;
-    this.announce = announce;
-    this.url = element.dataset.poll;
+  constructor(element, page) {
+    this.page = page;
+    this.address = element.dataset.poll;
+    this.id = element.dataset.id;
     this.holder = element.querySelector("[data-card]");
   }
 
-  show({ html }) {
+  show({ html, poll_after: after }) {
     const fresh = this.holder.cloneNode(false);
     fresh.innerHTML = html;
     const focused = this.holder.contains(document.activeElement);
     const before = this.milestone();
     morph(this.holder, fresh);
     if (focused && !this.holder.contains(document.activeElement)) this.holder.focus({ preventScroll: true });
-    if (this.milestone() !== before) this.announce(this.milestone());
+    if (this.milestone() !== before) this.page.announce(this.milestone());
+    if (after === null) this.page.done(this.id, this.milestone());
   }
 
   milestone() {
     return this.holder.querySelector("[data-say]")?.dataset.say;
   }
 
+  gone() {
+    this.page.reveal("[data-gone]", true);
+  }
+}
+
+/** What the page says beside its jobs: to screen readers, in the tab's title, and in notifications. */
+class Page {
+  constructor() {
+    this.title = document.title;
+    this.unfinished = 0;
+    this.news = null;
+    this.button = document.querySelector("[data-notify]");
+    this.button?.addEventListener("click", async () => {
+      await Notification.requestPermission();
+      this.offer();
+    });
+  }
+
+  /** How many jobs are unfinished stands in the tab's title; while nobody looks, the newest outcome does. */
+  changed(cards) {
+    this.unfinished = cards.length;
+    this.entitle();
+  }
+
+  entitle() {
+    if (!document.hidden) this.news = null;
+    const title = this.news ?? this.title;
+    document.title = this.unfinished > 0 ? `(${this.unfinished}) ${title}` : title;
+    this.offer();
+  }
+
+  done(id, milestone) {
+    if (!document.hidden) return;
+    this.news = milestone;
+    if (globalThis.Notification?.permission === "granted") new Notification(milestone, { tag: id });
+  }
+
+  /** The button that asks for notifications stands there while they can be asked for and something can still happen. */
+  offer() {
+    if (this.button) this.button.hidden = this.unfinished === 0 || globalThis.Notification?.permission !== "default";
+  }
+
+  announce(text) {
+    document.querySelector("[data-announce]").textContent = text;
+  }
+
   trouble(on) {
     this.reveal("[data-trouble]", on);
   }
 
-  gone() {
-    this.trouble(false);
-    this.reveal("[data-gone]", true);
-  }
-
   reveal(selector, on) {
-    const notice = this.element.querySelector(selector);
+    const notice = document.querySelector(selector);
     if (on && notice.hidden) this.announce(notice.textContent);
     notice.hidden = !on;
   }
 }
 
 function start() {
-  const region = document.querySelector("[data-announce]");
-  const announce = (text) => {
-    region.textContent = text;
-  };
-  const cards = [...document.querySelectorAll("[data-poll]")].map((element) => new Card(element, announce));
-  const poller = new Poller(cards, {
+  const page = new Page();
+  const cards = [...document.querySelectorAll("[data-poll]")].map((element) => new Card(element, page));
+  page.changed(cards);
+  const poller = new Poller(cards, page, {
     fetch: window.fetch.bind(window),
     setTimeout: window.setTimeout.bind(window),
     clearTimeout: window.clearTimeout.bind(window),
     now: () => performance.now(),
     random: Math.random,
-    away: () => document.hidden || !navigator.onLine,
+    hidden: () => document.hidden,
+    offline: () => !navigator.onLine,
   });
-  document.addEventListener("visibilitychange", () => poller.wake());
+  document.addEventListener("visibilitychange", () => {
+    page.entitle();
+    poller.wake();
+  });
   window.addEventListener("online", () => poller.wake());
 }
 
