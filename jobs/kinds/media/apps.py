@@ -11,8 +11,9 @@ class MediaConfig(AppConfig):
     verbose_name = "Media files"
 
     def ready(self) -> None:
-        """Register the kind."""
+        """Register both kinds."""
         from jobs.contract import register
-        from jobs.kinds.media.kind import MediaKind
+        from jobs.kinds.media.kind import EditKind, MediaKind
 
         register(MediaKind())
+        register(EditKind())

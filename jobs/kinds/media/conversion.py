@@ -23,7 +23,8 @@ class Output:
     """A file that a conversion made.
 
     path: where it lies now; its last part is its name. type: MIME type.
-    role: picture, video, poster, audio or waveform. width, height: pixels. seconds: how long it plays.
+    role: picture, video, poster, audio, waveform, or source: what further edits start from.
+    width, height: pixels. seconds: how long it plays.
     """
 
     path: Path

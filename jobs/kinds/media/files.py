@@ -34,9 +34,7 @@ def fetch(name: str, target: Path) -> None:
         with default_storage.open(name) as stored, target.open("wb") as local:
             shutil.copyfileobj(stored, local, 1 << 20)
     except FileNotFoundError as error:
-        raise Failed(
-            "file_gone", "The file that you sent is not there any more. Please send it again.", can_retry=False
-        ) from error
+        raise Failed("file_gone", "The file is not there any more. Please send it again.", can_retry=False) from error
 
 
 def store(path: Path, folder: str) -> str:

@@ -1,18 +1,41 @@
-"""The media kind: a picture, a video or a sound in, files that every browser shows out."""
+"""The media kinds: a file in, files that every browser shows out; and edits of such a file, one after the other."""
 
+from abc import abstractmethod
 from datetime import timedelta
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 
 from jobs.contract import Failed, Kind, KindForm, Role, Run
-from jobs.kinds.media import files, formats, pictures, recordings
+from jobs.kinds.media import files, formats, operations, pictures, recordings
 from jobs.kinds.media.conversion import Limits, Output
-from jobs.kinds.media.forms import MediaForm
+from jobs.kinds.media.forms import EditForm, MediaForm
+from jobs.kinds.media.models import MediaFile, Version
+from jobs.kinds.media.operations import Cut, PictureOperation
 
 
-class MediaKind(Kind):
-    """Converts one uploaded file; the files it makes are the owner's alone (see views.file)."""
+class _VersionKind(Kind):
+    """A job that makes one version of a file, however often it is attempted."""
+
+    role: ClassVar[Role] = Role.MEDIA
+    max_attempts: ClassVar[int] = 3
+    time_limit: ClassVar[timedelta] = timedelta(minutes=15)
+    summary_template: ClassVar[str] = "media/_result.html"
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """Make the version. What it is made of lies in the storage, in a folder of this attempt."""
+        # An attempt may end after its version was written and before its outcome was.
+        version = Version.objects.select_related("file").filter(job=run.job_id).first() or self.make(run)
+        return version.result
+
+    @abstractmethod
+    def make(self, run: Run) -> Version:
+        """Do the work and write the version's row."""
+
+
+class MediaKind(_VersionKind):
+    """Converts one uploaded file, its first version; the files it makes are the owner's alone (see views.file)."""
 
     name: ClassVar[str] = "media"
     label: ClassVar[str] = "Media file"
@@ -20,42 +43,113 @@ class MediaKind(Kind):
         "Send a picture, a video or a sound and get it back in the formats that every browser shows, "
         "without the place and the names that cameras write into files."
     )
-    role: ClassVar[Role] = Role.MEDIA
     form: ClassVar[type[KindForm] | None] = MediaForm
-    max_attempts: ClassVar[int] = 3
-    time_limit: ClassVar[timedelta] = timedelta(minutes=15)
     urls: ClassVar[str | None] = "jobs.kinds.media.urls"
-    summary_template: ClassVar[str] = "media/_result.html"
+    nav: ClassVar[tuple[tuple[str, str], ...]] = (("Files", "media:files"),)
 
-    def run(self, run: Run) -> dict[str, Any]:
-        """Convert the file and keep what came out below a folder of this attempt."""
-        limits = Limits(settings.MEDIA_MAX_PIXELS, settings.MEDIA_MAX_SECONDS, settings.MEDIA_MAX_MEMORY)
+    def make(self, run: Run) -> Version:
+        """Convert the upload and make the file's row."""
+        name, path = run.payload["name"], run.payload["source"]
+        limits = _limits()
         with files.working_folder() as folder:
-            source = folder / "source"
-            files.fetch(run.payload["source"], source)
-            with source.open("rb") as file:
-                found = formats.recognise(file.read(formats.HEAD_BYTES))
-            if found is None:
-                raise Failed("unknown_type", f"This is no file that we can convert. Please send {formats.ACCEPTED}.")
+            source, found = _fetch(path, folder)
             convert = pictures.convert if found.is_picture else recordings.convert
             converted = convert(source, found, folder, limits, run.progress)
-            facts = {"format": found.label, "bytes": source.stat().st_size, **converted.source}
-            stored = _store(converted.outputs, f"media/{run.job_id}", run.attempt)
-        return {"type": converted.type, "source": facts, "files": stored, "notes": converted.notes}
+            measures = {"format": found.label, "bytes": source.stat().st_size, **converted.source}
+            stored = _store(converted.outputs, run)
+        with run.transaction():
+            file = MediaFile.objects.create(owner_id=cast(int, run.owner_id), name=name, type=converted.type)
+            return Version.objects.create(
+                file=file,
+                number=1,
+                job_id=run.job_id,
+                change="upload",
+                path=path,
+                measures=measures,
+                files=stored,
+                notes=converted.notes,
+            )
 
 
-def _store(outputs: list[Output], folder: str, attempt: int) -> list[dict[str, Any]]:
-    """Keep the outputs below `folder`, all of them or none, and delete what earlier attempts left there.
+class EditKind(_VersionKind):
+    """Edits of one file run one at a time, in the order in which they were submitted, each on what the last one left.
+
+    The line holds behind an edit that failed for good: a box to crop to, say, was chosen with the turn before it in
+    mind. The owner decides whether that is tried again, skipped or cancelled.
+    """
+
+    name: ClassVar[str] = "edit"
+    label: ClassVar[str] = "Edit of a media file"
+    invitation: ClassVar[str] = (
+        "Rotate, crop and convert pictures, cut videos and sounds: as many edits of a file at once as you like, "
+        "they are made in order, and every version is kept."
+    )
+    form: ClassVar[type[KindForm] | None] = EditForm
+    holds_line: ClassVar[bool] = True
+
+    def make(self, run: Run) -> Version:
+        """Change the newest version and make the files for the web of what came out."""
+        file = MediaFile.objects.get(pk=run.payload["file"])
+        current = file.current
+        operation = operations.read(run.payload)
+        operation.check(current.measures)
+        limits = _limits()
+        with files.working_folder() as folder:
+            source, found = _fetch(current.path, folder)
+            if isinstance(operation, Cut):
+                part = (operation.start, operation.end)
+                converted = recordings.convert(source, found, folder, limits, run.progress, part)
+                stored = _store(converted.outputs, run)
+                edited, found = stored[0], formats.MP4 if file.type == "video" else formats.M4A
+            else:
+                run.progress(0, "Editing the picture")
+                change = cast(PictureOperation, operation)
+                whole = pictures.edit(source, found, folder / "edited.png", limits, change.apply)
+                found = formats.PNG
+                converted = pictures.convert(whole.path, found, folder, limits, run.progress, change.encoder)
+                edited, *stored = _store([whole, *converted.outputs], run)
+        measures = {name: edited[name] for name in ("bytes", "width", "height", "seconds") if name in edited}
+        with run.transaction():
+            return Version.objects.create(
+                file=file,
+                number=current.number + 1,
+                job_id=run.job_id,
+                change=str(operation),
+                path=edited["path"],
+                measures={"format": found.label, **measures},
+                files=stored,
+                notes=converted.notes,
+            )
+
+
+def _limits() -> Limits:
+    return Limits(settings.MEDIA_MAX_PIXELS, settings.MEDIA_MAX_SECONDS, settings.MEDIA_MAX_MEMORY)
+
+
+def _fetch(path: str, folder: Path) -> tuple[Path, formats.Format]:
+    """Copy what is stored as `path` into the local folder. Returns where it lies and its format."""
+    source = folder / "source"
+    files.fetch(path, source)
+    with source.open("rb") as file:
+        found = formats.recognise(file.read(formats.HEAD_BYTES))
+    if found is None:
+        raise Failed("unknown_type", f"This is no file that we can convert. Please send {formats.ACCEPTED}.")
+    return source, found
+
+
+def _store(outputs: list[Output], run: Run) -> list[dict[str, Any]]:
+    """Keep the outputs in a folder of this attempt, all of them or none, and delete what earlier attempts left.
 
     Later attempts are not touched: this one may have been given up without knowing it. Returns how the result names the
     files.
     """
+    folder = f"media/{run.job_id}"
     try:
-        stored = [_entry(output, files.store(output.path, f"{folder}/{attempt}")) for output in outputs]
+        stored = [_entry(output, files.store(output.path, f"{folder}/{run.attempt}")) for output in outputs]
     except BaseException:
-        files.delete_folder(f"{folder}/{attempt}")
+        files.delete_folder(f"{folder}/{run.attempt}")
         raise
-    for earlier in range(1, attempt):
+    for earlier in range(1, run.attempt):
         files.delete_folder(f"{folder}/{earlier}")
     return stored
 

@@ -2,7 +2,7 @@
 
 import resource
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
@@ -26,34 +26,57 @@ ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "WEBP": ("webp", "image/webp", {"quality": 80, "method": 4}),
     "JPEG": ("jpg", "image/jpeg", {"quality": 82, "progressive": True, "optimize": True}),
 }
+LABELS = {"AVIF": "AVIF", "WEBP": "WebP", "JPEG": "JPEG"}
+"""What people call the formats of ENCODERS."""
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
-def convert(source: Path, format: Format, folder: Path, limits: Limits, progress: Progress) -> Converted:
+def convert(
+    source: Path, format: Format, folder: Path, limits: Limits, progress: Progress, encoder: str = ""
+) -> Converted:
     """Write the versions of the picture at `source` into `folder`.
 
-    Raises Failed if it has too many pixels or can't be read.
+    encoder: one of ENCODERS, to write that alone, at the picture's own size.
+    Raises Failed if the picture has too many pixels or can't be read.
     """
     with _memory(limits.memory):
         with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
             # JPEG files may carry small copies and depth maps of the same picture (MPO); that is nobody's animation.
             several = format.label != "JPEG" and getattr(image, "is_animated", False)
-            picture, width, height = _upright(image)
-        outputs = _write(picture, folder, progress)
+            picture, width, height = _upright(image, fitted=not encoder)
+        widths = [picture.width, *(width for width in WIDTHS if width < picture.width and not encoder)]
+        outputs = _write(picture, widths, [encoder] if encoder else list(ENCODERS), folder, progress)
     notes = ["The file holds more than one picture, as animations do. The first one was converted."] if several else []
     return Converted("image", {"width": width, "height": height}, outputs, notes)
 
 
-def _write(picture: Image.Image, folder: Path, progress: Progress) -> list[Output]:
+def edit(
+    source: Path, format: Format, target: Path, limits: Limits, change: Callable[[Image.Image], Image.Image]
+) -> Output:
+    """Write what `change` makes of the picture at `source` to `target`: a PNG, so that edits of edits lose nothing.
+
+    `change` gets it upright, in sRGB and without metadata. Raises Failed like `convert`.
+    """
+    with _memory(limits.memory):
+        with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
+            picture, _, _ = _upright(image, fitted=False)
+        picture = change(picture)
+        picture.save(target, "PNG", compress_level=1)
+    return Output(target, "image/png", "source", *picture.size)
+
+
+def _write(
+    picture: Image.Image, widths: list[int], encoders: list[str], folder: Path, progress: Progress
+) -> list[Output]:
     """The picture in each format at each width, from the largest to the smallest, each made from the one before."""
     outputs: list[Output] = []
-    widths = [picture.width, *(width for width in WIDTHS if width < picture.width)]
-    work = sum(width**2 for width in widths) * len(ENCODERS)
+    work = sum(width**2 for width in widths) * len(encoders)
     done = 0
     for width in widths:
         height = max(1, round(picture.height * width / picture.width))
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-        for encoder, (suffix, mime, options) in ENCODERS.items():
+        for encoder in encoders:
+            suffix, mime, options = ENCODERS[encoder]
             progress(100 * done / work, f"Writing {encoder} at {width} pixels")
             path = folder / f"picture-{width}.{suffix}"
             (_opaque(picture) if encoder == "JPEG" else picture).save(path, encoder, **options)
@@ -108,15 +131,16 @@ def _reading(max_pixels: int) -> Iterator[None]:
         ) from error
 
 
-def _upright(image: Image.Image) -> tuple[Image.Image, int, int]:
-    """The picture no larger than its largest version, turned upright, in sRGB, as RGB or RGBA without any metadata.
+def _upright(image: Image.Image, *, fitted: bool) -> tuple[Image.Image, int, int]:
+    """The picture turned upright, in sRGB, as RGB or RGBA without any metadata.
 
+    fitted: no larger than its largest version.
     The second and third value are the width and height of the whole picture, upright.
     """
     orientation = image.getexif().get(0x0112, 1)
     turned = orientation in (5, 6, 7, 8)
     width, height = (image.height, image.width) if turned else image.size
-    scale = min(1, WIDTHS[0] / width, MAX_HEIGHT / height)
+    scale = min(1, WIDTHS[0] / width, MAX_HEIGHT / height) if fitted else 1
     upright_size = (max(1, round(width * scale)), max(1, round(height * scale)))
     size = (upright_size[1], upright_size[0]) if turned else upright_size
 

@@ -71,9 +71,17 @@ def probe(path: Path, demuxer: str, max_pixels: int) -> Recording:
     return recording
 
 
-def convert(source: Path, format: Format, folder: Path, limits: Limits, progress: Progress) -> Converted:
+def convert(
+    source: Path,
+    format: Format,
+    folder: Path,
+    limits: Limits,
+    progress: Progress,
+    part: tuple[float, float] | None = None,
+) -> Converted:
     """Write the versions of the recording at `source` into `folder`.
 
+    part: only from the first to the second moment, in seconds.
     Raises Failed if it is too long, has too many pixels, is damaged or cut off.
     """
     progress(0, "Looking at the file")
@@ -89,10 +97,12 @@ def convert(source: Path, format: Format, folder: Path, limits: Limits, progress
     if recording.seconds > limits.seconds:
         raise _too_long(limits)
 
+    start, expected = (part[0], part[1] - part[0]) if part else (0, recording.seconds)
+
     def seconds_done(seconds: float) -> None:
         # A recording that does not tell its length may be as long as is allowed.
-        percent = 100 * seconds / (recording.seconds or limits.seconds)
-        total = f" of {_clock(recording.seconds)}" if recording.seconds else ""
+        percent = 100 * seconds / (expected or limits.seconds)
+        total = f" of {_clock(expected)}" if expected else ""
         progress(min(99, percent), f"{_clock(seconds)}{total} converted")
 
     arguments = _video(recording, folder) if recording.has_video else _sound(folder)
@@ -101,8 +111,9 @@ def convert(source: Path, format: Format, folder: Path, limits: Limits, progress
             source,
             format.reader,
             arguments,
+            start=start,
             # One second more than allowed shows that a file which does not tell its length is too long.
-            max_seconds=limits.seconds + 1,
+            max_seconds=expected if part else limits.seconds + 1,
             max_pixels=limits.pixels,
             memory=limits.memory,
             progress=seconds_done,
@@ -113,10 +124,10 @@ def convert(source: Path, format: Format, folder: Path, limits: Limits, progress
     seconds = outputs[0].seconds or 0
     if seconds > limits.seconds:
         raise _too_long(limits)
-    if seconds < recording.seconds * 0.95 - 1:
+    if seconds < expected * 0.95 - 1:
         raise Failed(
             "cut_off",
-            f"The file says that it plays for {_clock(recording.seconds)}, but it ends after {_clock(seconds)}. "
+            f"The file says that it plays for {_clock(expected)}, but it ends after {_clock(seconds)}. "
             "Maybe the upload or the recording was cut off. Please send the whole file.",
             can_retry=False,
         )
@@ -173,7 +184,10 @@ def _film_outputs(folder: Path) -> list[Output]:
     with av.open(str(film), format="mov") as container:
         seconds = (container.duration or 0) / av.time_base
         container.seek(round(seconds / 10 * av.time_base))
-        image: Image.Image = next(container.decode(video=0)).to_image()  # type: ignore[no-untyped-call]
+        frame = next(container.decode(video=0), None)
+        if frame is None:
+            raise Failed("nothing_to_play", "There is no video in this part of the recording.", can_retry=False)
+        image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
     image.save(poster, "JPEG", quality=82, progressive=True, optimize=True)
     return [
         Output(film, "video/mp4", "video", image.width, image.height, round(seconds, 2)),

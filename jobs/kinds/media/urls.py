@@ -4,4 +4,8 @@ from django.urls import path
 
 from jobs.kinds.media import views
 
-urlpatterns = [path("files/<uuid:job>/<str:name>", views.file, name="file")]
+urlpatterns = [
+    path("", views.listing, name="files"),
+    path("<int:pk>/", views.detail, name="detail"),
+    path("files/<uuid:job>/<str:name>", views.file, name="file"),
+]

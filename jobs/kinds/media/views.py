@@ -1,21 +1,58 @@
-"""Handing a job's files to its owner, whole or in parts."""
+"""The pages of a person's files, and handing what jobs made of them to their owner, whole or in parts."""
 
 import re
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.decorators import login_required
 from django.core.files.base import File
 from django.core.files.storage import default_storage
+from django.core.paginator import Paginator
+from django.db.models import Count
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.utils.cache import get_conditional_response
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from jobs.contract import jobs_of
+from jobs.kinds.media.models import MediaFile
+
+PAGE = 25
+"""Files, or versions of one, on one page."""
+LINE = 10
+"""Edits in line whose cards are shown."""
 
 SAFE_TYPES = {"image/avif", "image/webp", "image/jpeg", "image/png", "video/mp4", "audio/mp4", "audio/ogg"}
 """What browsers only show or play, and never run."""
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+@login_required
+def listing(request: HttpRequest) -> HttpResponse:
+    """My files, newest first."""
+    mine = MediaFile.objects.filter(owner=request.user.pk).annotate(changes=Count("versions") - 1)
+    return render(request, "media/files.html", {"page": Paginator(mine, PAGE).get_page(request.GET.get("page"))})
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+@login_required
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One of my files: its current version, the edits that are in line, and its history, newest first."""
+    mine = get_object_or_404(MediaFile, owner=request.user.pk, pk=pk)
+    jobs = jobs_of(request).filter(resource=mine.resource)
+    line = list((jobs.unfinished() | jobs.holding()).order_by("position")[: LINE + 1])
+    context = {
+        "file": mine,
+        "current": mine.current,
+        "page": Paginator(mine.versions.order_by("-number"), PAGE).get_page(request.GET.get("page")),
+        "line": line[:LINE],
+        "more": len(line) > LINE,
+    }
+    return render(request, "media/file.html", context)
 
 
 class Part:
@@ -60,15 +97,16 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
 @require_safe
 def file(request: HttpRequest, job: UUID, name: str) -> HttpResponseBase:
     """One file of a job's result, to the job's owner alone; as a download with `?download=1`."""
-    owned = get_object_or_404(jobs_of(request), pk=job, kind="media", result__isnull=False)
-    entry = next((entry for entry in (owned.result or {})["files"] if entry["name"] == name), None)
+    owned = get_object_or_404(jobs_of(request), pk=job, kind__in=("media", "edit"), result__isnull=False)
+    result = owned.result or {}
+    entry = next((entry for entry in result["files"] if entry["name"] == name), None)
     if entry is None or entry["type"] not in SAFE_TYPES:
         raise Http404("The job made no such file.")
     # An attempt writes its files once, so the number of the attempt that succeeded is their version.
     etag = f'"{owned.attempt}"'
     response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
     if response is None:
-        response = _content(request, entry, etag, f"{PurePath(owned.title).stem}-{name}")
+        response = _content(request, entry, etag, f"{PurePath(result['name']).stem}-{name}")
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"

@@ -140,7 +140,7 @@ def test_a_source_that_is_gone_gets_a_clear_sentence(client, user):
     perform(job)
 
     assert (job.status, job.error_code) == (Status.FAILED, "file_gone")
-    assert job.error_text == "The file that you sent is not there any more. Please send it again."
+    assert job.error_text == "The file is not there any more. Please send it again."
 
 
 def test_what_an_earlier_attempt_left_is_deleted_at_success(client, user, tmp_path):

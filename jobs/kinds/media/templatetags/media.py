@@ -1,11 +1,10 @@
-"""What the template of a media job's result needs."""
+"""What the templates that show a version of a file need."""
 
 from typing import Any
+from uuid import UUID
 
 from django import template
 from django.urls import reverse
-
-from jobs.contract import Job
 
 register = template.Library()
 
@@ -23,12 +22,12 @@ def of_type(files: list[dict[str, Any]], mime: str) -> list[dict[str, Any]]:
 
 
 @register.simple_tag
-def file_url(job: Job, file: dict[str, Any]) -> str:
-    """Where the owner of the job finds this file of its result."""
-    return reverse("media:file", args=[job.pk, file["name"]])
+def file_url(job: UUID, file: dict[str, Any]) -> str:
+    """Where the owner of the job with this id finds this file of its result."""
+    return reverse("media:file", args=[job, file["name"]])
 
 
 @register.simple_tag
-def srcset(job: Job, files: list[dict[str, Any]]) -> str:
+def srcset(job: UUID, files: list[dict[str, Any]]) -> str:
     """Pictures as the `srcset` of an <img> or a <source>: the browser takes the width that it needs."""
     return ", ".join(f"{file_url(job, file)} {file['width']}w" for file in files)

@@ -1,0 +1,85 @@
+"""The uploaded files, and every version that edits made of one."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from jobs.contract import Job
+
+MAX_NAME = 150
+"""Characters of a file's name."""
+
+
+class MediaFile(models.Model):
+    """A file that somebody sent, with all its versions.
+
+    type: image, video or audio. name: what its owner calls it.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="media_files")
+    name = models.CharField(max_length=MAX_NAME)
+    type = models.CharField(max_length=10)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The file's page."""
+        return reverse("media:detail", args=[self.pk])
+
+    @property
+    def resource(self) -> str:
+        """The line in which its edits wait."""
+        return f"file:{self.pk}"
+
+    @property
+    def current(self) -> "Version":
+        """The newest version. The upload's own was made together with the file, so there is always one."""
+        return self.versions.latest("number")
+
+
+class Version(models.Model):
+    """What one job made of a file: the upload as it came (number 1), or an edit of the version before.
+
+    Two edits of the same version would claim the same number, so the database refuses the second. job: at most one
+    version for each, so an edit that is repeated counts once. change: what was done, in words. path: the storage's name
+    of what further edits start from. measures: of that: format, bytes, and where they apply width and height (pixels,
+    upright) and seconds. files: made for the web out of it. notes: sentences for the owner.
+    """
+
+    file = models.ForeignKey(MediaFile, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    job = models.OneToOneField(Job, models.SET_NULL, null=True, related_name="+")
+    change = models.CharField(max_length=100)
+    path = models.CharField(max_length=200)
+    measures = models.JSONField()
+    files = models.JSONField()
+    notes = models.JSONField()
+    made_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["file", "number"], name="media_version_once_for_each_file")]
+
+    def __str__(self) -> str:
+        return f"{self.file}, version {self.number}"
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The result of the job that made it."""
+        return {
+            "type": self.file.type,
+            "source": self.measures,
+            "files": self.files,
+            "notes": self.notes,
+            "file": self.file.pk,
+            "name": self.file.name,
+            "version": self.number,
+        }
