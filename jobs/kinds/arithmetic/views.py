@@ -32,8 +32,9 @@ def values(request: HttpRequest) -> HttpResponse:
 def value(request: HttpRequest, pk: int) -> HttpResponse:
     """One of my values: the operations that are in line for it, and its history, newest first."""
     mine = get_object_or_404(Value, owner=request.user.pk, pk=pk)
-    jobs = jobs_of(request).filter(resource=mine.resource)
-    line = list((jobs.unfinished() | jobs.holding()).order_by("position")[: LINE + 1])
+    jobs = jobs_of(request)
+    held_by = [job for job in jobs.first_on(mine.resource) if job.is_holding]
+    line = [*held_by, *jobs.unfinished().filter(resource=mine.resource).order_by("position")[: LINE + 1]]
     context = {
         "value": mine,
         "page": Paginator(mine.changes.order_by("-place"), PAGE).get_page(request.GET.get("page")),
