@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.utils import timezone
@@ -13,6 +13,9 @@ from jobs.models import TURN_ON_A_RESOURCE, Job, Status, Worker
 
 MANY = 1000
 """Counting stops here: "more than 1,000 jobs" is as good for a person, and costs the same however long the line is."""
+
+A_MOMENT = timedelta(seconds=5)
+"""Within this time of being due a job is expected to start; later its worker is busy, or Redis is away."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,12 @@ def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
             waits[job.pk] = Wait("no_worker", text)
             continue
         ahead = bisect_left(queues[job.role], job.run_at)
-        text = f"Waits for a free worker, behind {_words(ahead)}." if ahead else "Starts in a moment."
+        if ahead:
+            text = f"Waits for a free worker, behind {_words(ahead)}."
+        elif timezone.now() - job.run_at < A_MOMENT:
+            text = "Starts in a moment."
+        else:
+            text = "Next in line: starts as soon as a worker takes it."
         waits[job.pk] = Wait("queue", text, ahead=ahead)
     return waits
 

@@ -95,3 +95,8 @@ def test_a_job_in_the_queue_says_how_many_come_first(a_worker):
     first, second = accept(run_at=now - timedelta(seconds=2)), accept(run_at=now - timedelta(seconds=1))
     assert reason(first) == Wait("queue", "Starts in a moment.", ahead=0)
     assert reason(second) == Wait("queue", "Waits for a free worker, behind 1 job.", ahead=1)
+
+
+def test_a_job_that_no_worker_takes_for_long_is_not_said_to_start_in_a_moment(a_worker):
+    job = accept(run_at=timezone.now() - timedelta(minutes=1))
+    assert reason(job) == Wait("queue", "Next in line: starts as soon as a worker takes it.", ahead=0)
