@@ -13,8 +13,10 @@ class TestKindConfig(AppConfig):
         from jobs.contract import register
         from tests.kind_app.kind import Crunch, Echo, Strict
         from tests.kinds.arithmetic.killed import KilledKind
+        from tests.kinds.media.killed import KilledEdit
 
         register(Echo())
         register(Crunch())
         register(Strict())
         register(KilledKind())
+        register(KilledEdit())

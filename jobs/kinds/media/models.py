@@ -24,9 +24,6 @@ class MediaFile(models.Model):
     type = models.CharField(max_length=10)
     created_at = models.DateTimeField(db_default=Now())
 
-    class Meta:
-        ordering = ["-pk"]
-
     def __str__(self) -> str:
         return self.name
 

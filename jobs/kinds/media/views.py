@@ -33,7 +33,7 @@ SAFE_TYPES = {"image/avif", "image/webp", "image/jpeg", "image/png", "video/mp4"
 @login_required
 def listing(request: HttpRequest) -> HttpResponse:
     """My files, newest first."""
-    mine = MediaFile.objects.filter(owner=request.user.pk).annotate(changes=Count("versions") - 1)
+    mine = MediaFile.objects.filter(owner=request.user.pk).annotate(edits=Count("versions") - 1).order_by("-pk")
     return render(request, "media/files.html", {"page": Paginator(mine, PAGE).get_page(request.GET.get("page"))})
 
 
