@@ -54,7 +54,7 @@ def test_many_values_come_in_pages(ann, user):
 def test_a_value_shows_what_each_job_read_and_wrote_newest_first(ann, user):
     jobs = [done(user, "O", change) for change in ("=2", "+2", "*5")]
     text = text_of(ann.get(Value.objects.get().get_absolute_url()))
-    assert '<p class="lead">20</p>' in text
+    assert "Now: <strong>20</strong>" in text
     links = [text.index(f'href="{job.get_absolute_url()}"') for job in reversed(jobs)]
     assert links == sorted(links)
     for change in Change.objects.all():
