@@ -1,15 +1,11 @@
-"""Operations on shared values with real workers: rows 1, 2, 16 and 30 of the fault matrix, and a kill in the middle."""
+"""Operations on shared values with real workers; tests/faults has the faults that are no kind's own."""
 
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 
-from jobs import kind as kinds
-from jobs import lifecycle
-from jobs.kind import Submission
 from jobs.kinds.arithmetic import exact
 from jobs.kinds.arithmetic.models import Value
 from jobs.models import Attempt, Job, Status
@@ -54,7 +50,6 @@ def check_apart(value: Value) -> None:
         assert earlier.ended_at <= later.started_at
 
 
-@pytest.mark.fault(1)
 @pytest.mark.usefixtures("workers")
 def test_two_plus_two_times_five_is_twenty_on_each_of_forty_objects(user: User):
     for index in range(40):
@@ -70,7 +65,6 @@ def test_two_plus_two_times_five_is_twenty_on_each_of_forty_objects(user: User):
     assert len(set(Attempt.objects.values_list("worker", flat=True))) > 1
 
 
-@pytest.mark.fault(2)
 @pytest.mark.usefixtures("workers")
 def test_thirty_operations_on_one_value_keep_the_order_of_acceptance(user: User):
     for index in range(30):
@@ -82,41 +76,6 @@ def test_thirty_operations_on_one_value_keep_the_order_of_acceptance(user: User)
     check_apart(value)
 
 
-@pytest.mark.fault(16)
-@pytest.mark.usefixtures("workers")
-def test_a_job_that_waits_for_another_attempt_keeps_its_place(user: User, tmp_path: Path):
-    echo, log = kinds.get("echo"), tmp_path / "log"
-    assert echo
-    outcomes = ["succeed", "try_again", "succeed", "try_again", "succeed"]
-    asked = [
-        Submission({"text": str(index), "outcome": outcome, "log": str(log)}, str(index), "shared")
-        for index, outcome in enumerate(outcomes)
-    ]
-    jobs = lifecycle.submit(echo, asked, owner=user).jobs
-    settled()
-    begun = [line.split()[1:] for line in log.read_text().splitlines() if line.startswith("start")]
-    expected = [
-        (job, attempt) for job in jobs for attempt in range(1, 4 if job.payload["outcome"] == "try_again" else 2)
-    ]
-    assert begun == [[str(job.pk), str(attempt)] for job, attempt in expected]
-
-
-@pytest.mark.fault(30)
-@pytest.mark.usefixtures("workers")
-def test_one_blocked_value_keeps_none_of_five_hundred_others_waiting(user: User):
-    nines = "9" * exact.MAX_DIGITS
-    Value.objects.bulk_create([Value(owner=user, name=f"O{index}", number=nines) for index in range(500)])
-    failing, behind = accepted(user, "O0", "*10"), accepted(user, "O0", "=1")
-    others = [accepted(user, f"O{index}", "-1").pk for index in range(1, 500)]
-    wait_until(lambda: Job.objects.filter(pk__in=others, status=Status.SUCCEEDED).count() == 499, 60, "499 are done")
-    assert Job.objects.holding().get() == failing
-    assert Job.objects.get(pk=behind.pk).status == Status.PENDING
-    assert lifecycle.skip(failing.pk)
-    settled()
-    assert Value.objects.get(name="O0").number == "1"
-
-
-@pytest.mark.fault(8)
 def test_an_operation_whose_worker_is_killed_after_the_write_counts_once(user: User, start_worker: StartWorker):
     start_worker("--role", "network")
     killed, behind = accepted(user, "O", "+2", kind=KilledKind()), accepted(user, "O", "*5")
