@@ -128,6 +128,7 @@ INSTALLED_APPS = [
     "jobs.kinds.media",
     "jobs.kinds.social",
     "jobs.kinds.arithmetic",
+    "jobs.kinds.lab",
     "django_rq",
     *(["jobs.sandbox"] if SANDBOX else []),
     # Further apps that bring kinds of their own.

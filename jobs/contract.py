@@ -1,10 +1,11 @@
 """All that a kind's code may import from the core. docs/adding-a-kind.md walks through it."""
 
-from jobs.kind import ClaimLost, Failed, JobError, Kind, KindForm, Role, Run, Submission, TryAgain, register
-from jobs.lifecycle import submit
+from jobs.kind import ClaimLost, Failed, JobError, Kind, KindForm, Role, Run, Stopped, Submission, TryAgain, register
+from jobs.lifecycle import cancel, submit
 from jobs.models import Job
 from jobs.owners import jobs_of, visitor_of
 from jobs.processes import end_with_parent
+from jobs.waiting import wait_of
 
 __all__ = [
     "ClaimLost",
@@ -15,11 +16,14 @@ __all__ = [
     "KindForm",
     "Role",
     "Run",
+    "Stopped",
     "Submission",
     "TryAgain",
+    "cancel",
     "end_with_parent",
     "jobs_of",
     "register",
     "submit",
     "visitor_of",
+    "wait_of",
 ]

@@ -37,6 +37,7 @@ urlpatterns = [
     path("webhooks/<slug:inbox>/", api.webhook),
     path("practice/behaviour", practice.behaviour),
     path("practice/log", practice.log),
+    path("practice/slow", practice.slow),
     path("practice/statuses", practice.statuses),
 ]
 handler400 = pages.bad_request

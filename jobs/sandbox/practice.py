@@ -26,6 +26,8 @@ RATE_WINDOW = timedelta(minutes=5)
 """Mastodon's: https://docs.joinmastodon.org/api/rate-limits/. Counted and told, but not enforced."""
 PAUSE = timedelta(seconds=3)
 """What a 429 asks its client to wait; short, so that it can be watched."""
+SLOWEST_MS = 5000
+"""The longest that `slow` takes."""
 
 Mode = Behaviour.Mode
 
@@ -185,3 +187,13 @@ def statuses(request: HttpRequest) -> JsonResponse:
             ]
         }
     )
+
+
+@require_GET
+def slow(request: HttpRequest) -> JsonResponse:
+    """Answer after `?ms=` milliseconds, SLOWEST_MS at most: an API that takes its time, for the lab."""
+    asked = request.GET.get("ms", "")
+    if not asked.isdecimal() or len(asked) > 5 or int(asked) > SLOWEST_MS:
+        return JsonResponse({"errors": {"ms": [f"Send a whole number from 0 to {SLOWEST_MS}."]}}, status=400)
+    time.sleep(int(asked) / 1000)
+    return JsonResponse({"ms": int(asked)})

@@ -1,0 +1,77 @@
+"""How a run of the lab has its steps done: submit them, wait for them with progress, and leave none behind."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from jobs.contract import Failed, Job, Kind, Run, Submission, cancel, submit, wait_of
+from jobs.kinds.lab.models import Value
+
+LOOK_SECONDS = 0.2
+NO_WORKER_SECONDS = 5.0
+"""How long no worker may be there before a run gives up: one that is started again takes a moment."""
+STUCK_SECONDS = 60.0
+"""How long no step may end before a run gives up."""
+STEPS = "lab_"
+"""What the names of the steps' kinds begin with."""
+
+Share = tuple[float, float]
+"""Which part of a run's progress something is: from and to, in percent."""
+
+
+def clear() -> None:
+    """Remove what an earlier run, or an earlier attempt at this one, left behind: one run goes on at a time."""
+    _cancel(Job.objects.filter(kind__startswith=STEPS))
+    Value.objects.all().delete()
+
+
+def do(run: Run, kind: Kind, steps: Sequence[Submission], share: Share, text: str) -> list[dict[str, Any]]:
+    """Have all the steps done. Returns their results, in the same order. Raises Failed if one does not work out."""
+    return finish(run, [job.pk for job in submit(kind, steps, owner=None).jobs], share, text)
+
+
+def finish(run: Run, steps: Sequence[UUID], share: Share, text: str) -> list[dict[str, Any]]:
+    """Wait for steps that were submitted; the rest as `do`. However this ends, none of them goes on."""
+    try:
+        _wait(run, steps, share, text)
+    finally:
+        _cancel(Job.objects.filter(pk__in=steps))
+    rows = Job.objects.in_bulk(steps)
+    return [rows[step].result or {} for step in steps]
+
+
+def _wait(run: Run, steps: Sequence[UUID], share: Share, text: str) -> None:
+    mine = Job.objects.filter(pk__in=steps)
+    done, since, worker_seen = 0, time.monotonic(), time.monotonic()
+    while done < len(steps):
+        before, done = done, mine.filter(status="succeeded").count()
+        now = time.monotonic()
+        if done > before:
+            since = now
+        if (lost := mine.filter(status__in=["failed", "cancelled"]).first()) is not None:
+            why = lost.error_text or "Somebody cancelled it."
+            raise Failed("step_failed", f"One of the run's steps was not done. {why} Please run it again.")
+        waiting = mine.filter(status="pending", has_turn=True).first()
+        if waiting is None or (wait := wait_of(waiting)) is None or wait.reason != "no_worker":
+            worker_seen = now
+        elif now - worker_seen > NO_WORKER_SECONDS:
+            raise Failed(
+                "no_worker",
+                f"No {waiting.role} worker is running, and this experiment needs one: start it with "
+                f"`manage.py rqworker --role {waiting.role}`, then run it again.",
+            )
+        if now - since > STUCK_SECONDS:
+            raise Failed(
+                "stuck", "The workers had other work to do: for a minute, no step was done. Please run it again later."
+            )
+        run.progress(share[0] + (share[1] - share[0]) * done / len(steps), f"{text}: {done} of {len(steps)}")
+        if done < len(steps):
+            time.sleep(LOOK_SECONDS)
+
+
+def _cancel(steps: "QuerySet[Job]") -> None:
+    for step in steps.filter(status__in=["pending", "running"]).values_list("pk", flat=True):
+        cancel(step)

@@ -1,0 +1,153 @@
+"""Computing on several values: one lock for all of them, one for each, and none; and threads against processes."""
+
+from typing import Any
+
+from jobs.contract import Run, Submission
+from jobs.kinds.lab import crew
+from jobs.kinds.lab.models import Value
+from jobs.kinds.lab.report import Bar, Chart, Part, Span, Table, bars, in_seconds, lanes
+from jobs.kinds.lab.steps import Addition, Comparison
+
+OPERATIONS = 3
+"""Additions to each value."""
+MODES = {
+    "global": ("One lock for all", "wait"),
+    "each": ("One lock for each", "good"),
+    "none": ("No lock", "bad"),
+}
+WAYS = {"sequence": "One after another", "threads": "On threads of one process", "processes": "In processes"}
+GIL = (
+    "A global interpreter lock lets only one thread of a Python process compute at a time: however many threads there "
+    "are, they take turns on one core.",
+    "Processes have an interpreter and a lock each, so they compute side by side on all cores.",
+    "That is why what computes here runs in processes, and only what waits (for a mail server, for an API) on threads: "
+    "a thread that waits lets go of the lock.",
+)
+
+
+def run(run: Run, size: int) -> dict[str, Any]:
+    """The same additions to `size` values in each mode, and the comparison of threads and processes.
+
+    Returns for each mode the seconds from the first read to the last write (wall), the processor seconds of its jobs
+    (cpu), how many values are right, how many jobs were between reading and writing at once, on all values and on one
+    (together, on_one), and each job's value and stretch of time.
+    """
+    resources = {"global": "lab:all", "each": "lab:value:{}", "none": ""}
+    found: dict[str, Any] = {}
+    for number, (mode, resource) in enumerate(resources.items()):
+        share = (30.0 * number, 30.0 * (number + 1))
+        found[mode] = _additions(run, size, resource, share, MODES[mode][0])
+    (found["comparison"],) = crew.do(run, Comparison(), [Submission({}, "Comparison")], (90, 100), "Threads, processes")
+    return found
+
+
+def _additions(run: Run, size: int, resource: str, share: crew.Share, text: str) -> dict[str, Any]:
+    """resource: the name of a value's resource, with {} for its number; "" for none."""
+    values = [Value.objects.create(number=0) for _ in range(size)]
+    steps = [
+        Submission({"value": value.pk, "seed": seed}, f"Addition to {number + 1}", resource.format(number))
+        for number, value in enumerate(values)
+        for seed in range(OPERATIONS)
+    ]
+    results = crew.do(run, Addition(), steps, share, text)
+    first = min(result["read_at"] for result in results)
+    jobs = [
+        {"value": index // OPERATIONS, "start": result["read_at"] - first, "end": result["wrote_at"] - first}
+        for index, result in enumerate(results)
+    ]
+    # The same for all values, since each has the same seeds.
+    expected = sum(result["wrote"] - result["read"] for result in results[:OPERATIONS])
+    return {
+        "wall": max(job["end"] for job in jobs),
+        "cpu": sum(result["cpu"] for result in results),
+        "right": Value.objects.filter(pk__in=[value.pk for value in values], number=expected).count(),
+        "together": _most_at_once(jobs),
+        "on_one": max(_most_at_once([job for job in jobs if job["value"] == value]) for value in range(size)),
+        "jobs": [{name: round(number, 3) for name, number in job.items()} for job in jobs],
+    }
+
+
+def _most_at_once(jobs: list[dict[str, Any]]) -> int:
+    """How many of the jobs' stretches of time share a moment. One that begins when another ends shares none with it."""
+    at_start = [[other["start"] <= job["start"] < other["end"] for other in jobs].count(True) for job in jobs]
+    return max(at_start)
+
+
+def report(found: dict[str, Any]) -> list[Part]:
+    """The modes as they ran, and threads against processes."""
+    size = 1 + max(job["value"] for job in found["each"]["jobs"])
+    comparison = found["comparison"]
+    locks = Part(
+        "The same work under three kinds of lock",
+        [
+            f"{OPERATIONS} jobs on each of {size} values, on a machine with {comparison['cores']} cores. Each job "
+            "reads its value, computes, and writes the sum.",
+            "One lock for all keeps the values right and leaves the other cores idle. No lock uses them and loses what "
+            "jobs on the same value write over. One lock for each value does both: right, and side by side.",
+        ],
+        [_modes_chart(found, mode, size) for mode in MODES],
+        [
+            Table(
+                "Time, cores and values",
+                ["", "Time", "Processor time", "Cores kept busy", "Right values", "Jobs at once", "on one value"],
+                [_modes_row(found[mode], name, size) for mode, (name, _) in MODES.items()],
+            )
+        ],
+    )
+    threads = Part(
+        "Threads of one process, and processes",
+        GIL,
+        [
+            bars(
+                f"{comparison['tasks']} tasks that compute",
+                " ".join(f"{name}: {in_seconds(comparison[way]['wall'])}." for way, name in WAYS.items()),
+                [
+                    Bar(
+                        name,
+                        comparison[way]["wall"],
+                        in_seconds(comparison[way]["wall"]),
+                        "good" if way == "processes" else "accent",
+                    )
+                    for way, name in WAYS.items()
+                ],
+            )
+        ],
+        [
+            Table(
+                "The same tasks three ways",
+                ["", "Time", "Processor time", "Cores kept busy"],
+                [
+                    [name, in_seconds(way["wall"]), in_seconds(way["cpu"]), f"{way['cpu'] / way['wall']:.2f}"]
+                    for way, name in ((comparison[way], name) for way, name in WAYS.items())
+                ],
+            )
+        ],
+    )
+    return [locks, threads]
+
+
+def _modes_row(mode: dict[str, Any], name: str, size: int) -> list[str]:
+    return [
+        name,
+        in_seconds(mode["wall"]),
+        in_seconds(mode["cpu"]),
+        f"{mode['cpu'] / mode['wall']:.2f}",
+        f"{mode['right']} of {size}",
+        str(mode["together"]),
+        str(mode["on_one"]),
+    ]
+
+
+def _modes_chart(found: dict[str, Any], mode: str, size: int) -> Chart:
+    name, tone = MODES[mode]
+    jobs = found[mode]["jobs"]
+    seconds = max(found[other]["wall"] for other in MODES)
+    rows = [
+        (f"Value {value + 1}", [Span(job["start"], job["end"], tone) for job in jobs if job["value"] == value])
+        for value in range(size)
+    ]
+    said = (
+        f"{len(jobs)} jobs took {in_seconds(found[mode]['wall'])}; at most {found[mode]['together']} ran at once, "
+        f"{found[mode]['on_one']} on one value."
+    )
+    return lanes(name, said, rows, seconds)

@@ -1,0 +1,56 @@
+"""How a run of the lab is asked for."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from jobs.contract import Job, KindForm, Submission
+from jobs.kinds.lab.experiments import ALL
+
+RESOURCE = "lab"
+"""Runs go on one at a time on the whole site: two that measure at once would measure each other."""
+
+
+class LabForm(KindForm):
+    """Which experiment, and how large."""
+
+    experiment = forms.ChoiceField(
+        choices=[(one.name, one.label) for one in ALL.values()],
+        widget=forms.RadioSelect,
+        error_messages={"required": "Please choose an experiment."},
+    )
+    size = forms.IntegerField(
+        required=False,
+        help_text="; ".join(
+            f"{one.label}: {one.things}, {one.smallest} to {one.largest}, else {one.usual}" for one in ALL.values()
+        )
+        + ".",
+    )
+
+    def clean_experiment(self) -> str:
+        """One that can be done on this site."""
+        name: str = self.cleaned_data["experiment"]
+        if ALL[name].needs_network and not settings.SANDBOX:
+            raise forms.ValidationError("This experiment calls the practice network, which is off on this site.")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        """The size must suit the experiment, and the owner's last run must be over."""
+        cleaned = super().clean() or self.cleaned_data
+        chosen = ALL.get(cleaned.get("experiment", ""))
+        size = cleaned.get("size")
+        if chosen and size is not None and not chosen.smallest <= size <= chosen.largest:
+            self.add_error("size", f"Please choose {chosen.smallest} to {chosen.largest} {chosen.things}.")
+        if self.owner.pk and (last := Job.objects.unfinished().filter(owner=self.owner.pk, kind="lab").first()):
+            raise forms.ValidationError(
+                f"Your last run, “{last.title}”, is not over yet. Wait for it, or cancel it on its page."
+            )
+        return cleaned
+
+    def submissions(self) -> list[Submission]:
+        """One run."""
+        chosen = ALL[self.cleaned_data["experiment"]]
+        size = self.cleaned_data["size"] or chosen.usual
+        title = f"{chosen.label}: {size} {chosen.things}"
+        return [Submission({"experiment": chosen.name, "size": size}, title, RESOURCE)]
