@@ -1,10 +1,14 @@
 """Every address of the site. A kind's own pages hang below its name."""
 
+from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from jobs import kind as kinds
+
+# Staff sign in as everybody does: the admin's own form has no limit against guessing.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("jobs.monitor_urls")),

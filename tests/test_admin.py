@@ -260,3 +260,10 @@ def test_a_person_who_is_no_staff_sees_nothing_of_it(client: Client, user: User)
     job = failed()
     for path in (LIST, page(job), "/admin/rq/"):
         assert client.get(path).status_code == 302
+
+
+@pytest.mark.django_db
+def test_staff_sign_in_on_the_sites_own_page_which_limits_guesses(client: Client, user: User) -> None:
+    answer = client.get("/admin/", follow=True)
+    assert answer.request["PATH_INFO"] == "/accounts/login/"
+    assert client.post("/admin/login/", {"username": user.username, "password": "guess"}).status_code == 302

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,16 @@ def test_every_documented_variable_is_read() -> None:
     # gunicorn.conf.py reads this one.
     documented -= {"WEB_CONCURRENCY"}
     assert {name for name in documented if f'"{name}"' not in SETTINGS} == set()
+
+
+@pytest.mark.parametrize(("behind_proxy", "address"), [("0", "127.0.0.1"), ("1", "203.0.113.7")])
+def test_limits_count_by_the_address_of_the_client_also_behind_a_proxy(behind_proxy: str, address: str) -> None:
+    code = (
+        "import django; django.setup(); from allauth.account.adapter import get_adapter; "
+        "from django.test import RequestFactory; "
+        "asked = RequestFactory().get('/', headers={'x-forwarded-for': '198.51.100.1, 203.0.113.7'}); "
+        "print(get_adapter().get_client_ip(asked))"
+    )
+    environment = os.environ | {"BEHIND_PROXY": behind_proxy, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == address, done.stderr
