@@ -62,6 +62,7 @@ $(VENV)/dev.installed: requirements/dev.txt $(NEW_VENV)
 	@touch $@ $(VENV)/base.installed
 
 venv:
+	@[ -w . ] || { echo "This folder can't be written ($(CURDIR)): clone Offload into one that can." >&2; exit 1; }
 	@for python in python3.13 python3.12 python3.11 python3 python; do \
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 		found=$$python; \
