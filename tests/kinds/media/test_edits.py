@@ -335,7 +335,7 @@ def test_the_page_of_a_file_shows_its_history_and_the_edits_in_line(client, file
 
     assert f"/media/files/{done.pk}/picture-40.jpg" in html
     assert f'href="{done.get_absolute_url()}">rotate by 90°</a>' in html
-    assert "version 1" in html
+    assert "<strong>Version 2</strong>, from version 1:" in html
     assert f'href="{waiting.get_absolute_url()}"' in html
     assert file.get_absolute_url() in client.get("/media/").content.decode()
 
