@@ -19,7 +19,7 @@ from django.utils.html import format_html
 
 from jobs import kind as kinds
 from jobs import lifecycle
-from jobs.models import Attempt, Job, Status, Submit, Worker
+from jobs.models import Attempt, Job, Submit, Worker
 
 COUNT_UP_TO = 10_000
 """Rows of a list that can be paged through; beyond, search and filters lead on."""
@@ -155,9 +155,9 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         (None, {"fields": ("id", "title", "kind", "role", "status", "owner", "visitor", "submit")}),
         ("Outcome", {"fields": ("the_result", "error_code", "error_text", "can_retry", "the_traceback")}),
         ("Progress", {"fields": ("progress_percent", "progress_text", "attempt", "max_attempts", "the_kept")}),
-        ("Place in line", {"fields": ("resource", "position", "has_turn", "run_at")}),
+        ("Place in line", {"fields": ("resource", "position", "has_turn", "holds_line", "run_at")}),
         ("Worker", {"fields": ("worker", "time_limit", "lease_until", "deadline")}),
-        ("Times", {"fields": ("created_at", "started_at", "finished_at")}),
+        ("Times", {"fields": ("created_at", "started_at", "cancel_asked_at", "finished_at")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
@@ -212,15 +212,15 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     @admin.action(description="Retry failed jobs", permissions=["move"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Failed → pending."""
-        self._move(request, queryset, lifecycle.retry, "will be tried again", Status.FAILED)
+        self._move(request, queryset, lifecycle.retry, "will be tried again", "failed")
 
-    @admin.action(description="Cancel pending jobs", permissions=["move"])
+    @admin.action(description="Cancel waiting or running jobs", permissions=["move"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Pending → cancelled."""
-        self._move(request, queryset, lifecycle.cancel, "cancelled", Status.PENDING)
+        """Pending → cancelled; a running job is asked to stop."""
+        self._move(request, queryset, lifecycle.cancel, "cancelled or told to stop", "waiting or running")
 
     def _move(
-        self, request: HttpRequest, queryset: QuerySet[Job], verb: Callable[[UUID], bool], done: str, source: Status
+        self, request: HttpRequest, queryset: QuerySet[Job], verb: Callable[[UUID], bool], done: str, source: str
     ) -> None:
         """Apply a verb of the lifecycle to each job, oldest first so that jobs on one resource keep their order."""
         ids = list(queryset.order_by("created_at").values_list("pk", flat=True)[: MOVE_AT_ONCE + 1])

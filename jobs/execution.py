@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 
 from jobs import lifecycle
-from jobs.kind import ClaimLost, Failed, Kind, TryAgain
+from jobs.kind import ClaimLost, Failed, Kind, Stopped, TryAgain
 from jobs.models import Job
 
 logger = logging.getLogger(__name__)
@@ -101,6 +101,8 @@ def _work(job: Job) -> Callable[[], None]:
     except (OperationalError, InterfaceError):
         logger.exception("job %s: the database went away during attempt %d", job.pk, job.attempt)
         return _another_try(job, kind, TryAgain("database", "Our database could not be reached for a moment."))
+    except Stopped:
+        return lambda: _stop(job)
     except ClaimLost:
         raise
     except BaseException:  # noqa: BLE001
@@ -113,6 +115,11 @@ def _succeed(job: Job, result: Mapping[str, Any]) -> None:
         lifecycle.succeed(job, result)
     except TypeError:
         _bug(job)()
+
+
+def _stop(job: Job) -> None:
+    if not lifecycle.stop(job):
+        raise ClaimLost
 
 
 def _bug(job: Job) -> Callable[[], None]:

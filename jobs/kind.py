@@ -70,6 +70,13 @@ class ClaimLost(BaseException):
     """
 
 
+class Stopped(BaseException):
+    """The job's owner asked to cancel it, and this is a safe point: raised by `Run.progress` and `Run.keep`.
+
+    Clean up and let it pass: the job ends as cancelled. Derived from BaseException, as ClaimLost is.
+    """
+
+
 @dataclass(frozen=True)
 class Submission:
     """One job as a form asks for it.
@@ -122,7 +129,9 @@ class Run(Protocol):
         """Store JSON values on the job at once, over all attempts.
 
         Call it before an outside effect (`run.keep(sending=True)`) and after it (`run.keep(status_id=…)`), so that the
-        next attempt knows what may have happened already.
+        next attempt knows what may have happened already. The first time it is a safe point: it raises Stopped, and
+        keeps nothing, if the owner asked to cancel the job. What it keeps says that an effect may be under way, so from
+        then on (while a kept value is true) the job can't be stopped.
         """
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -133,7 +142,10 @@ class Run(Protocol):
         """
 
     def progress(self, percent: float, text: str = "") -> None:
-        """Tell how far the work is: 0 to 100, and what is being done in words. Written twice a second at most."""
+        """Tell how far the work is: 0 to 100, and what is being done in words. Written twice a second at most.
+
+        A safe point: raises Stopped if the owner asked to cancel the job, unless something is kept (see `keep`).
+        """
 
 
 class Kind:

@@ -10,7 +10,7 @@ each other.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,10 +22,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, Value
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from jobs import dispatch
-from jobs.kind import ClaimLost, Kind, Submission
+from jobs.kind import ClaimLost, Kind, Stopped, Submission
 from jobs.models import Attempt, Job, JobQuerySet, Resource, Status, Submit
 
 
@@ -189,18 +189,36 @@ def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
     return {job_id for job_id, attempt in running.items() if held.get(job_id) != attempt}
 
 
+def to_stop(worker: str, job_ids: Iterable[UUID], seconds: float) -> set[UUID]:
+    """Those of the running jobs of `worker` that were asked to stop `seconds` ago or more, and may be stopped."""
+    asked = Job.objects.filter(
+        pk__in=job_ids, status=Status.RUNNING, worker=worker, cancel_asked_at__lt=_in(-timedelta(seconds=seconds))
+    )
+    return {job.pk for job in asked.only("kept") if _may_stop(job)}
+
+
 def progress(job: Job, percent: int, text: str) -> None:
-    """running: note how far the attempt is. Raises ClaimLost if it was given up."""
-    if not _attempt_of(job).update(progress_percent=percent, progress_text=text[:200]):
-        raise ClaimLost
+    """running: note how far the attempt is. Raises ClaimLost if it was given up, Stopped if it is to be cancelled."""
+    _write(job, progress_percent=percent, progress_text=text[:200])
 
 
 def keep(job: Job, values: Mapping[str, Any]) -> None:
-    """running: store what later attempts must know. Raises ClaimLost if the attempt was given up."""
+    """running: store what later attempts must know. Raises ClaimLost and Stopped as `progress` does."""
     kept = {**job.kept, **values}
-    if not _attempt_of(job).update(kept=kept):
-        raise ClaimLost
+    _write(job, kept=kept)
     job.kept = kept
+
+
+def _write(job: Job, **values: Any) -> None:
+    """Update the row of a running job at a safe point. Nothing is written if the job is to be stopped here."""
+    mine = _attempt_of(job)
+    if not (mine.filter(cancel_asked_at=None) if _may_stop(job) else mine).update(**values):
+        raise Stopped if mine.exists() else ClaimLost
+
+
+def _may_stop(job: Job) -> bool:
+    """Whether no outside effect is under way: see jobs.kind.Run.keep."""
+    return not any(job.kept.values())
 
 
 @contextmanager
@@ -228,6 +246,12 @@ def succeed(job: Job, result: Mapping[str, Any]) -> None:
         raise ClaimLost
 
 
+def stop(job: Job, guard: JobQuerySet | None = None) -> bool:
+    """running → cancelled, as its owner asked. False: nobody asked, or the attempt was given up (or the guard held)."""
+    rows = Job.objects.all() if guard is None else guard
+    return _finish(job, Attempt.Outcome.CANCELLED, rows.filter(cancel_asked_at__isnull=False), status=Status.CANCELLED)
+
+
 def fail(job: Job, code: str, text: str, *, can_retry: bool = True, traceback: str = "") -> None:
     """running → failed. code, text: for the owner; traceback: for staff. Raises ClaimLost if it was given up."""
     if not _finish(job, Attempt.Outcome.FAILED, **_failure(code, text, can_retry, traceback)):
@@ -239,7 +263,8 @@ def try_again(
 ) -> None:
     """running → pending, due after `pause` or at `not_before`; it keeps its place on its resource.
 
-    After the last attempt: running → failed. Raises ClaimLost if the attempt was given up.
+    After the last attempt: running → failed. If its owner asked to cancel it: running → cancelled. Raises ClaimLost if
+    the attempt was given up.
     """
     if job.attempt >= job.max_attempts:
         return fail(job, code, text, traceback=traceback)
@@ -250,19 +275,23 @@ def try_again(
 
 
 def hand_back(job: Job) -> bool:
-    """running → pending, at once: the worker shuts down. The attempt does not count. False: it was given up."""
+    """running → pending, at once: the worker shuts down. The attempt does not count. False: it was given up.
+
+    If its owner asked to cancel it: running → cancelled.
+    """
     return _release(job, Attempt.Outcome.HANDED_BACK, run_at=Now(), max_attempts=F("max_attempts") + 1)
 
 
 def lose(job: Job, *, lapsed: bool = True) -> bool:
     """running → pending (or failed after the last attempt): the worker vanished. False: it finished meanwhile.
 
+    If its owner asked to cancel it: running → cancelled.
     lapsed: only if the lease has run out on the database's clock; False when the caller saw the process die.
     """
     code, text = "worker_lost", "The worker that was doing this stopped before it was done."
     guard = Job.objects.filter(lease_until__lt=Now()) if lapsed else Job.objects.all()
     if job.attempt >= job.max_attempts:
-        return _finish(job, Attempt.Outcome.LOST, guard, **_failure(code, text, True, ""))
+        return stop(job, guard) or _finish(job, Attempt.Outcome.LOST, guard, **_failure(code, text, True, ""))
     return _release(job, Attempt.Outcome.LOST, guard, run_at=Now(), **_error(code, text, ""))
 
 
@@ -294,6 +323,7 @@ def retry(job_id: UUID) -> bool:
             run_at=Now(),
             max_attempts=job.attempt + (job.the_kind.max_attempts if job.the_kind else 1),
             finished_at=None,
+            cancel_asked_at=None,
             progress_percent=0,
             progress_text="",
             **_error("", "", ""),
@@ -304,9 +334,16 @@ def retry(job_id: UUID) -> bool:
 
 
 def cancel(job_id: UUID) -> bool:
-    """pending → cancelled; also failed → cancelled, if it holds its line. False: too late."""
+    """pending → cancelled; also failed → cancelled, if it holds its line. False: too late.
+
+    A running job is asked to stop, which is no transition: its attempt ends at the kind's next safe point
+    (`Run.progress`, `Run.keep`), or before that as it ends anyway, and then it was too late.
+    """
     may = Job.objects.filter(status=Status.PENDING) | Job.objects.holding()
-    return _leave_line(job_id, may, status=Status.CANCELLED, finished_at=Now())
+    if _leave_line(job_id, may, status=Status.CANCELLED, finished_at=Now()):
+        return True
+    running = Job.objects.filter(pk=job_id, status=Status.RUNNING)
+    return bool(running.update(cancel_asked_at=Coalesce("cancel_asked_at", Now())))
 
 
 def skip(job_id: UUID) -> bool:
@@ -339,11 +376,14 @@ def _finish(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None
 
 
 def _release(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None, **values: Any) -> bool:
-    """running → pending, keeping the turn. False: the fence held."""
+    """running → pending, keeping the turn; → cancelled if its owner asked for it. False: the fence held."""
     with transaction.atomic():
-        moved = _attempt_of(job, guard).update(
-            status=Status.PENDING, lease_until=None, deadline=None, worker="", **values
-        )
+        _lock(job.resource)
+        mine = _attempt_of(job, guard)
+        # Whoever asks to cancel it waits for this lock, and then finds it pending or cancelled.
+        if any(mine.select_for_update().values_list("cancel_asked_at", flat=True)):
+            return stop(job, guard)
+        moved = mine.update(status=Status.PENDING, lease_until=None, deadline=None, worker="", **values)
         if moved:
             _end_attempt(job, outcome, values)
             _push_runnable([job.pk])

@@ -175,6 +175,10 @@ class Job(models.Model):
                 | (~Q(status__in=UNFINISHED) & Q(finished_at__isnull=False)),
                 name="job_finished_has_a_time",
             ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.PENDING) | Q(cancel_asked_at__isnull=True),
+                name="job_asked_to_stop_is_not_pending",
+            ),
             models.CheckConstraint(condition=Q(status__in=Status.values), name="job_status_is_known"),
             models.CheckConstraint(
                 condition=Q(resource="", position__isnull=True) | (~Q(resource="") & Q(position__isnull=False)),
@@ -235,6 +239,16 @@ class Job(models.Model):
         return self.status not in UNFINISHED
 
     @property
+    def status_label(self) -> str:
+        """What people call where it stands."""
+        return "Stopping …" if self.is_stopping else self.get_status_display()
+
+    @property
+    def has_history(self) -> bool:
+        """Whether its attempts tell more than it tells itself: there were several, or one has to be repeated."""
+        return self.attempt > 1 or (self.attempt == 1 and self.status == Status.PENDING)
+
+    @property
     def is_stopping(self) -> bool:
         """Whether it runs although its owner asked to stop it: it ends at the kind's next safe point."""
         return self.status == Status.RUNNING and self.cancel_asked_at is not None
@@ -260,12 +274,12 @@ class Attempt(models.Model):
     class Outcome(models.TextChoices):
         """How a try ended."""
 
-        SUCCEEDED = "succeeded"
-        FAILED = "failed"
-        RETRIED = "retried"
-        LOST = "lost"
-        HANDED_BACK = "handed_back"
-        CANCELLED = "cancelled"
+        SUCCEEDED = "succeeded", "Done"
+        FAILED = "failed", "Failed"
+        RETRIED = "retried", "Failed, another attempt followed"
+        LOST = "lost", "Its worker stopped"
+        HANDED_BACK = "handed_back", "Interrupted, its worker was shut down"
+        CANCELLED = "cancelled", "Cancelled"
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField()

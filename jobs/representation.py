@@ -5,18 +5,20 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 
-from jobs.models import Job, Status
-from jobs.waiting import Wait, wait_of, waits_of
+from jobs.models import Attempt, Job, Status
+from jobs.waiting import Wait, waits_of
 
-CARD, LINE = "jobs/_card.html", "jobs/_line_body.html"
+CARD, LINE = "jobs/_card.html", "jobs/_line.html"
 """The two ways in which a page shows a job."""
 PACE = ((15, 1), (60, 2), (300, 5))
 """Up to this age in seconds, ask again after so many. In steps, so that the answer (and its ETag) seldom changes."""
@@ -38,14 +40,17 @@ def poll_after(job: Job) -> int | None:
     return next((pause for limit, pause in PACE if age < limit), SLOWEST)
 
 
-def card(job: Job) -> str:
-    """The job's card as HTML."""
-    return _html(job, wait_of(job), CARD)
+def shown(jobs: Iterable[Job], template: str = CARD) -> list[str]:
+    """The HTML of each job: CARD or LINE. Asks the database once for all of them."""
+    jobs = list(jobs)
+    waits = _prepare(jobs, template)
+    return [_html(job, waits.get(job.pk), template) for job in jobs]
 
 
 def body(job: Job) -> dict[str, Any]:
     """The job's status as JSON data; docs/http.md describes each field."""
-    return _body(job, wait_of(job), CARD)
+    (one,) = bodies([job])["jobs"]
+    return dict(one)
 
 
 def bodies(jobs: Iterable[Job], template: str = CARD) -> dict[str, Any]:
@@ -54,12 +59,20 @@ def bodies(jobs: Iterable[Job], template: str = CARD) -> dict[str, Any]:
     template: what `html` of each is, CARD or LINE.
     """
     jobs = list(jobs)
-    waits = waits_of(jobs)
+    waits = _prepare(jobs, template)
     pauses = [pause for job in jobs if (pause := poll_after(job))]
     return {
         "jobs": [_body(job, waits.get(job.pk), template) for job in jobs],
         "poll_after": min(pauses, default=None),
     }
+
+
+def _prepare(jobs: list[Job], template: str) -> dict[UUID, Wait]:
+    """What each job waits for, and the attempts of those whose card tells them."""
+    if template == CARD:
+        attempts = Attempt.objects.defer("worker", "traceback")
+        prefetch_related_objects([job for job in jobs if job.has_history], Prefetch("attempts", attempts))
+    return waits_of(jobs)
 
 
 def _body(job: Job, wait: Wait | None, template: str) -> dict[str, Any]:
@@ -73,6 +86,7 @@ def _body(job: Job, wait: Wait | None, template: str) -> dict[str, Any]:
         "wait": wait and {"reason": wait.reason, "text": wait.text, "until": _iso(wait.until), "ahead": wait.ahead},
         "result": job.result,
         "error": {"code": job.error_code, "text": job.error_text, "can_retry": job.can_retry} if failed else None,
+        "cancel_asked_at": _iso(job.cancel_asked_at),
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
         "created_at": _iso(job.created_at),
@@ -110,7 +124,7 @@ def _links(job: Job) -> dict[str, str]:
     holds_line = job.status == Status.FAILED and job.has_turn
     if holds_line:
         links["skip"] = reverse("jobs:skip", args=[job.pk])
-    if job.status == Status.PENDING or holds_line:
+    if job.status == Status.PENDING or (job.status == Status.RUNNING and not job.is_stopping) or holds_line:
         links["cancel"] = reverse("jobs:cancel", args=[job.pk])
     return links
 

@@ -245,9 +245,9 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 @require_POST
 def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
-    """Cancel a job that has not started, or one that failed and keeps others waiting."""
+    """Cancel a job that waits, ask one that runs to stop, or give up one that failed and keeps others waiting."""
     job = get_object_or_404(_mine(request), pk=job_id)
-    too_late = "" if lifecycle.cancel(job.pk) else "It was too late to cancel this job: it is not waiting any more."
+    too_late = "" if lifecycle.cancel(job.pk) else "It was too late to cancel this job: it has ended already."
     return _back(request, job, too_late)
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import wait as wait_for_any
 from types import FrameType
 from typing import Any, Protocol, cast
@@ -37,6 +38,8 @@ from jobs.processes import end_with_parent
 
 logger = logging.getLogger(__name__)
 
+STOP_SECONDS = 2
+"""How long a job that its owner cancelled has to reach a safe point, before its process is killed."""
 POP_SECONDS = 1
 """How long the loop waits for a hint before it looks after everything else."""
 
@@ -45,6 +48,8 @@ class Runner(Protocol):
     """Runs claimed jobs side by side."""
 
     concurrency: int
+    can_kill: bool
+    """Whether `give_up` ends the job's code, wherever it is."""
     running: dict[UUID, Job]
     """The claimed jobs whose outcome is not there yet."""
 
@@ -64,6 +69,8 @@ class Threads:
     A thread can't be stopped from outside. One whose job was given up is left to end by itself (everything it writes is
     refused), and another takes its place.
     """
+
+    can_kill = False
 
     def __init__(self, concurrency: int) -> None:
         self.concurrency = concurrency
@@ -113,6 +120,8 @@ class Threads:
 
 class Processes:
     """Runs each job in a forked child: for kinds that compute. A child can be killed at any moment."""
+
+    can_kill = True
 
     def __init__(self, concurrency: int) -> None:
         self.concurrency = concurrency
@@ -175,7 +184,7 @@ class OffloadWorker(rq.Worker):
         super().__init__(
             [str(role)],
             name=f"{host[:50]}:{os.getpid()}:{uuid4().hex[:8]}",
-            connection=dispatch.connect(timeout=POP_SECONDS + 0.5),
+            connection=dispatch.connect(timeout=POP_SECONDS + 1),
             serializer=JSONSerializer,
             worker_ttl=60,
             prepare_for_work=False,  # it would ask Redis for our address, and Redis may be away
@@ -191,9 +200,9 @@ class OffloadWorker(rq.Worker):
         self._looked_at = self._frees_from = 0.0
 
     @property
-    def connection_timeout(self) -> float:
+    def connection_timeout(self) -> int:
         """Seconds to wait for an answer of Redis: a frozen one must not keep us from renewing leases."""
-        return POP_SECONDS + 0.5
+        return POP_SECONDS + 1
 
     def work(self) -> None:  # type: ignore[override]
         """Serve until SIGTERM or SIGINT."""
@@ -206,7 +215,7 @@ class OffloadWorker(rq.Worker):
             if len(self.runner.running) >= self.runner.concurrency:
                 self._with_database(lambda: self.runner.wait(POP_SECONDS))
             elif (job_id := self._with_redis(self._pop)) is not None:
-                self._with_database(lambda job_id=job_id: self._claim(job_id))
+                self._with_database(partial(self._claim, job_id))
             if self.runner.running:
                 self._with_database(lambda: self.runner.wait(0))
         self._with_database(self._shut_down)
@@ -257,12 +266,23 @@ class OffloadWorker(rq.Worker):
                     self.runner.give_up(job_id)  # before its resource's next job may start
                     why = "ended at its time limit" if lifecycle.expire(job) else "is not ours any more"
                     logger.warning("job %s: attempt %d %s", job_id, job.attempt, why)
+            self._stop_cancelled()
         if self._is_due("sign of life", settings.JOB_WORKER_SILENT_SECONDS / 4):
             if not Worker.objects.filter(pk=self.name).update(seen_at=Now()):
                 self._register()
             self._with_redis(self._tell_rq)
         if self._is_due("sweep", settings.JOB_SWEEP_SECONDS):
             self._sweep()
+
+    def _stop_cancelled(self) -> None:
+        """End the processes of jobs that were cancelled and reach no safe point."""
+        if not self.runner.can_kill:
+            return
+        for job_id in lifecycle.to_stop(self.name, list(self.runner.running), STOP_SECONDS):
+            job = self.runner.running[job_id]
+            self.runner.give_up(job_id)
+            if lifecycle.stop(job):
+                logger.info("job %s: attempt %d was cancelled", job_id, job.attempt)
 
     def _register(self) -> None:
         Worker.objects.update_or_create(
@@ -275,7 +295,7 @@ class OffloadWorker(rq.Worker):
         if self.connection.exists(self.key):
             self.heartbeat()
         else:
-            self.register_birth()
+            self.register_birth()  # type: ignore[no-untyped-call]
 
     def _sweep(self) -> None:
         """Repair what went missing, if this worker is the leader."""

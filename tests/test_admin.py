@@ -190,7 +190,7 @@ def test_pending_jobs_can_be_cancelled_and_the_message_counts_both_sides(staff: 
     (pending,) = submit("First")
     done = failed("Second")
     text = act(staff, "cancel", pending, done)
-    assert "1 job cancelled." in text
+    assert "1 job cancelled or told to stop." in text
     assert "1 job stayed as before" in text
     pending.refresh_from_db()
     done.refresh_from_db()
@@ -209,7 +209,7 @@ def test_an_action_takes_the_oldest_jobs_and_says_that_more_are_left(
     monkeypatch.setattr(admin, "MOVE_AT_ONCE", 2)
     jobs = submit("1", "2", "3")
     text = act(staff, "cancel", *jobs)
-    assert "2 jobs cancelled." in text
+    assert "2 jobs cancelled or told to stop." in text
     assert "run the action again" in text
     assert Job.objects.filter(status=Status.PENDING).count() == 1
 

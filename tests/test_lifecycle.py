@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs import kind as kinds
 from jobs import lifecycle
-from jobs.kind import ClaimLost, Kind, Submission
+from jobs.kind import ClaimLost, Kind, Stopped, Submission
 from jobs.models import Attempt, Job, Status, Submit
 
 pytestmark = pytest.mark.django_db
@@ -236,12 +236,79 @@ def test_asking_for_a_job_that_does_not_exist_changes_nothing(verb):
     assert not verb(uuid4())
 
 
-def test_a_pending_job_can_be_cancelled_and_a_running_one_not():
-    pending, running = accept(), started(accept())
+def test_a_pending_job_is_cancelled_at_once_and_a_finished_one_not():
+    pending, done = accept(), started(accept())
+    lifecycle.succeed(done, {})
     assert lifecycle.cancel(pending.pk)
     assert fresh(pending).status == Status.CANCELLED
-    assert not lifecycle.cancel(running.pk)
-    assert fresh(running).status == Status.RUNNING
+    assert not lifecycle.cancel(done.pk)
+    assert fresh(done).status == Status.SUCCEEDED
+
+
+def test_a_running_job_that_is_cancelled_ends_at_its_next_safe_point_and_writes_nothing_there():
+    job = started(accept("r"))
+    following = accept("r")
+    lifecycle.progress(job, 10, "Before")
+    assert lifecycle.cancel(job.pk)
+    asked_at = fresh(job).cancel_asked_at
+    assert asked_at
+    assert lifecycle.cancel(job.pk)
+    assert fresh(job).cancel_asked_at == asked_at
+    with pytest.raises(Stopped):
+        lifecycle.progress(job, 20, "After")
+    with pytest.raises(Stopped):
+        lifecycle.keep(job, {"sending": True})
+    assert (fresh(job).status, fresh(job).progress_text, fresh(job).kept) == (Status.RUNNING, "Before", {})
+    assert lifecycle.stop(job)
+    assert fresh(job).status == Status.CANCELLED
+    assert job.attempts.get().outcome == Attempt.Outcome.CANCELLED
+    assert lifecycle.start(following.pk, "w")
+
+
+def test_once_an_outside_effect_is_under_way_it_is_too_late_to_stop():
+    job = started(accept())
+    lifecycle.keep(job, {"sending": True})
+    assert lifecycle.cancel(job.pk)
+    lifecycle.progress(job, 50, "Sent")
+    lifecycle.keep(job, {"id": 1})
+    assert lifecycle.to_stop("w1", [job.pk], 0) == set()
+    lifecycle.succeed(job, {})
+    assert fresh(job).was_too_late_to_cancel
+
+
+def test_an_effect_that_was_taken_back_makes_a_safe_point_again():
+    job = started(accept())
+    lifecycle.keep(job, {"sending": True})
+    lifecycle.keep(job, {"sending": None})
+    lifecycle.cancel(job.pk)
+    with pytest.raises(Stopped):
+        lifecycle.progress(job, 50, "")
+
+
+@pytest.mark.parametrize("attempts_left", [True, False])
+def test_a_cancelled_job_does_not_run_again_when_its_worker_is_lost(attempts_left):
+    job = started(accept())
+    if not attempts_left:
+        Job.objects.filter(pk=job.pk).update(max_attempts=1)
+        job = fresh(job)
+    lifecycle.cancel(job.pk)
+    assert lifecycle.lose(job, lapsed=False)
+    assert fresh(job).status == Status.CANCELLED
+
+
+def test_nobody_stops_a_job_whose_owner_did_not_ask():
+    job = started(accept())
+    assert not lifecycle.stop(job)
+    assert lifecycle.to_stop("w1", [job.pk], 0) == set()
+    assert fresh(job).status == Status.RUNNING
+
+
+def test_a_failed_job_that_is_tried_again_is_not_to_be_stopped_any_more():
+    job = started(accept())
+    lifecycle.cancel(job.pk)
+    lifecycle.fail(job, "c", "t")
+    assert lifecycle.retry(job.pk)
+    assert fresh(job).cancel_asked_at is None
 
 
 # --- resources ---

@@ -1,7 +1,8 @@
 """The lifecycle against a model: no sequence of calls may break an invariant.
 
-Hypothesis chooses among submit, start, finish, fail, try again, hand back, lose, retry and cancel, also with attempts
-that were given up long ago; after every step the rows are compared with the model and with the invariants.
+Hypothesis chooses among submit, start, finish, fail, try again, hand back, lose, retry and cancel (also while it runs),
+also with attempts that were given up long ago; after every step the rows are compared with the model and with the
+invariants.
 """
 
 from collections import defaultdict
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from jobs import kind, lifecycle
-from jobs.kind import ClaimLost, Submission
+from jobs.kind import ClaimLost, Stopped, Submission
 from jobs.models import Attempt, Job
 
 
@@ -32,6 +33,10 @@ class Model:
     holds_line: bool = False
     holding: bool = False
     """Failed, and the line waits."""
+    asked: bool = False
+    """Its owner asked to cancel it while it ran."""
+    kept: bool = False
+    """An outside effect may be under way."""
     outcomes: list[str] = field(default_factory=list)
 
 
@@ -108,35 +113,59 @@ class Lifecycle(RuleBasedStateMachine):
             with pytest.raises(ClaimLost):
                 calls[how]()
             return
+        model = self.models[claim.pk]
+        if how in ("keep", "progress") and model.asked and not model.kept:
+            with pytest.raises(Stopped):
+                calls[how]()
+            return
         calls[how]()
+        model.kept |= how == "keep"
         if how == "succeed":
             self.end(claim, "succeeded", "succeeded")
         elif how == "fail" or (how == "try_again" and self.last(claim)):
             self.end(claim, "failed", "failed")
         elif how == "try_again":
-            self.end(claim, "pending", "retried")
+            self.release(claim, "retried")
 
     @rule(claim=claims)
     def lose(self, claim):
         owned = self.owns(claim)
         assert lifecycle.lose(claim, lapsed=False) == owned
-        if owned:
-            self.end(claim, "failed" if self.last(claim) else "pending", "lost")
+        if owned and self.last(claim) and not self.models[claim.pk].asked:
+            self.end(claim, "failed", "lost")
+        elif owned:
+            self.release(claim, "lost")
 
     @rule(claim=claims)
     def hand_back(self, claim):
         owned = self.owns(claim)
         assert lifecycle.hand_back(claim) == owned
         if owned:
-            self.end(claim, "pending", "handed_back", counts=False)
+            self.release(claim, "handed_back", counts=False)
+
+    def release(self, claim: Job, outcome: str, counts: bool = True) -> None:
+        """It would run again, unless its owner asked to cancel it."""
+        if self.models[claim.pk].asked:
+            self.end(claim, "cancelled", "cancelled")
+        else:
+            self.end(claim, "pending", outcome, counts)
+
+    @rule(claim=claims)
+    def stop(self, claim):
+        expected = self.owns(claim) and self.models[claim.pk].asked
+        assert lifecycle.stop(claim) == expected
+        if expected:
+            self.end(claim, "cancelled", "cancelled")
 
     @rule(job_id=jobs)
     def cancel(self, job_id):
         model = self.models[job_id]
-        expected = model.status == "pending" or model.holding
-        assert lifecycle.cancel(job_id) == expected
-        if expected:
+        at_once = model.status == "pending" or model.holding
+        assert lifecycle.cancel(job_id) == (at_once or model.status == "running")
+        if at_once:
             model.status, model.holding = "cancelled", False
+        elif model.status == "running":
+            model.asked = True
 
     @rule(job_id=jobs)
     def skip(self, job_id):
@@ -151,7 +180,7 @@ class Lifecycle(RuleBasedStateMachine):
         assert lifecycle.retry(job_id) == expected
         if expected:
             model.order = model.order if model.holding else self.next_order()
-            model.status, model.spent, model.holding = "pending", 0, False
+            model.status, model.spent, model.holding, model.asked = "pending", 0, False, False
 
     @invariant()
     def rows_are_as_the_model_says(self):
@@ -163,6 +192,7 @@ class Lifecycle(RuleBasedStateMachine):
         for job_id, model in self.models.items():
             job = rows[job_id]
             assert (job.status, job.attempt, outcomes[job_id]) == (model.status, model.attempt, model.outcomes)
+            assert (job.cancel_asked_at is not None) == model.asked
             unfinished = model.status in ("pending", "running")
             assert job.has_turn == (model.holding or (unfinished and self.head(job_id)))
 

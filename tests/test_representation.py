@@ -1,5 +1,6 @@
 """A job as JSON: its fields, its ETag, and when to ask again."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,19 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
 SECRET = "a-secret-token"
 FIELDS = {
-    *("id", "kind", "title", "status", "progress", "wait", "result", "error", "attempt", "max_attempts"),
+    *(
+        "id",
+        "kind",
+        "title",
+        "status",
+        "progress",
+        "wait",
+        "result",
+        "error",
+        "cancel_asked_at",
+        "attempt",
+        "max_attempts",
+    ),
     *("created_at", "run_at", "started_at", "finished_at", "links", "poll_after", "html"),
 }
 
@@ -86,6 +99,43 @@ def test_a_job_that_waits_for_its_next_attempt_has_no_error_yet(ann, job):
     body = ann.get(url(job)).json()
     assert (body["status"], body["error"], body["wait"]["reason"]) == ("pending", None, "retry")
     assert body["wait"]["until"] == body["run_at"]
+
+
+def test_a_running_job_that_is_to_stop_says_so_and_offers_no_second_cancel(ann, job):
+    start(job)
+    assert "cancel" in ann.get(url(job)).json()["links"]
+    lifecycle.cancel(job.pk)
+    body = ann.get(url(job)).json()
+    assert (body["status"], "cancel" in body["links"]) == ("running", False)
+    assert parse_datetime(body["cancel_asked_at"])
+    assert "Stopping" in body["html"]
+    assert "/cancel/" not in body["html"]
+
+
+def test_a_job_that_was_done_before_it_could_be_stopped_says_that_it_was_too_late(ann, job):
+    running = start(job)
+    lifecycle.cancel(job.pk)
+    lifecycle.succeed(running, {})
+    assert "It was too late to cancel this job" in ann.get(url(job)).json()["html"]
+
+
+def test_a_card_tells_the_attempts_of_a_job_that_needed_several(ann, job):
+    assert "Attempt 1" not in ann.get(url(job)).json()["html"]
+    lifecycle.try_again(start(job), "away", "The other side is away.", pause=timedelta(0), traceback="a trace")
+    html = ann.get(url(job)).json()["html"]
+    assert "Failed, another attempt followed" in html
+    assert html.count("The other side is away.") == 1
+    lifecycle.lose(start(job), lapsed=False)
+    lifecycle.succeed(start(job), {})
+    html = ann.get(url(job)).json()["html"]
+    said = list(re.findall(r"<b>(Attempt \d):</b> ([^<]+)<", html))
+    assert said == [
+        ("Attempt 1", "Failed, another attempt followed"),
+        ("Attempt 2", "Its worker stopped"),
+        ("Attempt 3", "Done"),
+    ]
+    for hidden in ("a trace", "worker-on-a-host"):
+        assert hidden not in html
 
 
 def test_what_is_for_staff_or_nobody_never_appears(ann, job):

@@ -104,3 +104,26 @@ def test_a_wrong_option_gets_one_clear_sentence():
     assert result.returncode != 0
     assert "must be 1 or more" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["echo", "crunch"])
+def test_a_running_job_that_is_cancelled_stops_at_its_next_safe_point(start_worker: StartWorker, name: str):
+    start_worker()
+    (job,) = accept(name, seconds=60, steps=120)
+    wait_until(lambda: Job.objects.filter(pk=job.pk, progress_percent__gt=0).exists())
+    assert lifecycle.cancel(job.pk)
+    wait_until(lambda: Job.objects.filter(pk=job.pk, status=Status.CANCELLED).exists(), seconds=5)
+    assert Attempt.objects.get(job=job).outcome == Attempt.Outcome.CANCELLED
+
+
+def test_a_computing_job_that_reaches_no_safe_point_is_ended_by_its_worker(start_worker: StartWorker):
+    worker = start_worker("--role", "media")
+    (job,) = accept("crunch", seconds=60)
+    wait_until(lambda: Job.objects.filter(pk=job.pk, status=Status.RUNNING).exists())
+    (server,) = psutil.Process(worker.pid).children()
+    (child,) = wait_until(server.children)
+    assert lifecycle.cancel(job.pk)
+    wait_until(lambda: Job.objects.filter(pk=job.pk, status=Status.CANCELLED).exists(), seconds=5)
+    wait_until(lambda: not child.is_running(), what="the process is gone")
+    (following,) = accept("crunch")
+    wait_until(lambda: Job.objects.filter(pk=following.pk, status=Status.SUCCEEDED).exists())

@@ -8,7 +8,6 @@ from django.utils.safestring import mark_safe
 
 from jobs import representation
 from jobs.models import Job
-from jobs.waiting import waits_of
 
 register = template.Library()
 
@@ -16,15 +15,25 @@ register = template.Library()
 @register.inclusion_tag("jobs/_live.html")
 def job_card(job: Job) -> dict[str, Any]:
     """The job's card, kept up to date by poll.js until the outcome is there."""
-    return {"job": job, "card": mark_safe(representation.card(job))}  # noqa: S308 (rendered by a template)
+    return job_cards([job])
+
+
+@register.inclusion_tag("jobs/_live.html")
+def job_cards(jobs: Iterable[Job]) -> dict[str, Any]:
+    """The cards of several jobs."""
+    return _shown(jobs, representation.CARD)
 
 
 @register.inclusion_tag("jobs/_lines.html")
 def job_lines(jobs: Iterable[Job]) -> dict[str, Any]:
-    """The jobs as a list of one line each, kept up to date by poll.js until the outcome of each is there."""
+    """The jobs as a list of one line each, kept up to date like their cards."""
+    return _shown(jobs, representation.LINE)
+
+
+def _shown(jobs: Iterable[Job], how: str) -> dict[str, Any]:
     jobs = list(jobs)
-    waits = waits_of(jobs)
-    return {"lines": [(job, waits.get(job.pk)) for job in jobs]}
+    html = representation.shown(jobs, how)
+    return {"jobs": [(job, mark_safe(one)) for job, one in zip(jobs, html, strict=True)]}  # noqa: S308 (from a template)
 
 
 @register.inclusion_tag("jobs/_refresh.html")

@@ -1,5 +1,7 @@
 """A job's page keeps itself up to date, with and without JavaScript."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from playwright.sync_api import expect
@@ -120,6 +122,29 @@ def test_an_offline_page_asks_nothing_and_catches_up_at_once_when_back(open_page
     page.context.set_offline(False)
     page.clock.run_for(1)
     expect(badge(page)).to_have_text("Done")
+
+
+def test_a_running_job_can_be_cancelled_and_says_that_it_is_stopping(open_page, user):
+    job = a_job(user)
+    running = start(job)
+    page = open_page(job.get_absolute_url(), user=user)
+    page.get_by_role("button", name="Cancel").click()
+    expect(badge(page)).to_have_text("Stopping …")
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    lifecycle.stop(running)
+    expect(badge(page)).to_have_text("Cancelled")
+    expect(page.get_by_text("This job was cancelled before it was done.")).to_be_visible()
+
+
+def test_an_opened_history_stays_open_while_the_card_changes(open_page, user):
+    job = a_job(user)
+    lifecycle.try_again(start(job), "away", "The other side is away.", pause=timedelta(0))
+    page = open_page(job.get_absolute_url(), user=user)
+    page.get_by_text("1 attempt").click()
+    expect(page.get_by_text("Failed, another attempt followed")).to_be_visible()
+    lifecycle.succeed(start(job), {})
+    expect(badge(page)).to_have_text("Done")
+    expect(page.get_by_text("Attempt 2: Done")).to_be_visible()
 
 
 def test_a_hidden_tab_asks_seldom_and_catches_up_at_once_when_shown(open_page, user):

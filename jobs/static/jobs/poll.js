@@ -116,16 +116,23 @@ export function morph(old, fresh) {
     // Whether <details> is open is the reader's choice.
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
-  const wanted = [...fresh.childNodes];
   const present = [...old.childNodes];
-  wanted.forEach((node, index) => {
-    const other = present[index];
-    if (!other) old.append(node);
-    else if (!same(other, node)) other.replaceWith(node);
-    else if (node.nodeType === Node.ELEMENT_NODE) morph(other, node);
-    else if (other.data !== node.data) other.data = node.data;
-  });
-  for (const extra of present.slice(wanted.length)) extra.remove();
+  const wanted = [...fresh.childNodes];
+  while (wanted.length > 0) {
+    const node = wanted.shift();
+    // What has an id is found again wherever it stands; what came before it is gone.
+    const place = node.id ? present.findIndex((other) => same(other, node)) : 0;
+    for (const gone of present.splice(0, Math.max(0, place))) gone.remove();
+    const other = present[0];
+    if (!other || (other.id && wanted.some((later) => same(other, later)))) old.insertBefore(node, other ?? null);
+    else {
+      present.shift();
+      if (!same(other, node)) other.replaceWith(node);
+      else if (node.nodeType === Node.ELEMENT_NODE) morph(other, node);
+      else if (other.data !== node.data) other.data = node.data;
+    }
+  }
+  for (const extra of present) extra.remove();
 }
 
 /** Whether two nodes are the same thing; buttons have ids, so that none turns into another under a finger. */
