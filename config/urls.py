@@ -7,6 +7,9 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from jobs import kind as kinds
 
+handler400 = "jobs.views.bad_request"
+handler404 = "jobs.views.not_found"
+
 # Staff sign in as everybody does: the admin's own form has no limit against guessing.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -278,3 +279,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     if wants_json(request):
         return _errors({EVERYWHERE: ["Send the csrftoken cookie's value in the X-CSRFToken header."]}, 403)
     return render(request, "403_csrf.html", status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The answer where nothing is, or nothing of this person's (handler404)."""
+    if wants_json(request):
+        return _errors({EVERYWHERE: ["There is nothing here, or it belongs to somebody else."]}, 404)
+    return render(request, "404.html", status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The answer to a request that can't be read (handler400)."""
+    status = 413 if isinstance(exception, RequestDataTooBig) else 400
+    if wants_json(request):
+        return _errors({EVERYWHERE: ["The request can't be read."]}, status)
+    return render(request, "400.html", status=status)

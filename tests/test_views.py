@@ -625,3 +625,17 @@ class TestHome:
         response = client.get("/nowhere/")
         assert response.status_code == 404
         assert "There is nothing here" in response.content.decode()
+
+    def test_a_program_is_told_in_json_that_nothing_is_there(self, client):
+        response = client.get("/jobs/00000000-0000-0000-0000-000000000000/", headers={"accept": "application/json"})
+        assert response.status_code == 404
+        assert response.json()["errors"]["__all__"]
+
+    @pytest.mark.parametrize("accept", ["text/html", "application/json"])
+    def test_a_body_that_can_not_be_read_gets_a_sentence_and_the_right_status(self, ann, accept):
+        headers = {"accept": accept}
+        broken = ann.post("/jobs/new/echo/", b"--x", content_type="multipart/form-data", headers=headers)
+        huge = ann.post("/jobs/new/echo/", {"text": "x" * 3_000_000}, headers=headers)
+        assert (broken.status_code, huge.status_code) == (400, 413)
+        assert broken["Content-Type"].startswith(accept)
+        assert huge["Content-Type"].startswith(accept)
