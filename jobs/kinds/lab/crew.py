@@ -13,7 +13,7 @@ from jobs.kinds.lab.models import Value
 LOOK_SECONDS = 0.2
 NO_WORKER_SECONDS = 5.0
 """How long no worker may be there before a run gives up: one that is started again takes a moment."""
-STUCK_SECONDS = 60.0
+STUCK_SECONDS = 120.0
 """How long no step may end before a run gives up."""
 STEPS = "lab_"
 """What the names of the steps' kinds begin with."""
@@ -65,7 +65,8 @@ def _wait(run: Run, steps: Sequence[UUID], share: Share, text: str) -> None:
             )
         if now - since > STUCK_SECONDS:
             raise Failed(
-                "stuck", "The workers had other work to do: for a minute, no step was done. Please run it again later."
+                "stuck",
+                "The workers had other work to do: for two minutes no step was done. Please run it again later.",
             )
         run.progress(share[0] + (share[1] - share[0]) * done / len(steps), f"{text}: {done} of {len(steps)}")
         if done < len(steps):

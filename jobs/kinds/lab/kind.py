@@ -22,7 +22,7 @@ class LabKind(Kind):
     role = Role.NETWORK
     form = LabForm
     max_attempts = 2
-    time_limit = timedelta(minutes=5)
+    time_limit = timedelta(minutes=10)
     urls = "jobs.kinds.lab.urls"
     nav = (("Lab", "lab:home"),)
     summary_template = "lab/_result.html"

@@ -25,8 +25,8 @@ from jobs.kinds.lab.work import work
 
 DELAY_SECONDS = 0.15
 """The longest time between reading and writing in the race; each task takes a random part of it."""
-ROUNDS = 5_000_000
-"""What one computing step works through: about half a second."""
+ROUNDS = 3_000_000
+"""What one computing step works through: about a third of a second."""
 TRIES = 3
 """How often each way of the comparison is measured; the shortest counts, the others were disturbed."""
 
@@ -54,7 +54,7 @@ class Step(Kind):
     """Base of the steps."""
 
     max_attempts = 3
-    time_limit = timedelta(minutes=1)
+    time_limit = timedelta(minutes=2)
     backoff = timedelta(seconds=0.5)
 
 

@@ -26,7 +26,7 @@ def accepted(owner: User, experiment: str, size: int) -> Job:
     return job
 
 
-def over(job: Job, seconds: float = 120) -> Job:
+def over(job: Job, seconds: float = 180) -> Job:
     """The job once it has its outcome."""
 
     def finished() -> bool:

@@ -86,6 +86,13 @@ def test_the_race_says_how_often_what_came_out(ann, user):
     assert "×5 reads 4" in page
 
 
+@pytest.mark.parametrize(("wall", "said"), [(1.0, False), (2.0, True)])
+def test_a_run_that_other_work_disturbed_says_so(ann, user, monkeypatch, wall, said):
+    monkeypatch.setitem(FOUND["locks"]["comparison"], "sequence", {"wall": wall, "cpu": 1.0})
+    page = ann.get(succeeded(user, "locks").get_absolute_url()).content.decode()
+    assert ("the machine was busy with other work" in page) is said
+
+
 def test_figures_that_are_missing_are_no_fault(ann, user):
     page = ann.get(succeeded(user, "offload").get_absolute_url()).content.decode()
     assert "9 of 10" in page

@@ -16,12 +16,20 @@ MODES = {
     "none": ("No lock", "bad"),
 }
 WAYS = {"sequence": "One after another", "threads": "On threads of one process", "processes": "In processes"}
+QUIET = 0.8
+"""Cores that one thread keeps busy, at least, on a machine that has them to spare."""
 GIL = (
     "A global interpreter lock lets only one thread of a Python process compute at a time: however many threads there "
     "are, they take turns on one core.",
     "Processes have an interpreter and a lock each, so they compute side by side on all cores.",
     "That is why what computes here runs in processes, and only what waits (for a mail server, for an API) on threads: "
     "a thread that waits lets go of the lock.",
+)
+
+
+DISTURBED = (
+    "While this was measured the machine was busy with other work, so all of it took longer than it would on a quiet "
+    "one, and fewer cores were to be had: compare the rows with each other, and run it again later."
 )
 
 
@@ -84,6 +92,7 @@ def report(found: dict[str, Any]) -> list[Part]:
             "reads its value, computes, and writes the sum.",
             "One lock for all keeps the values right and leaves the other cores idle. No lock uses them and loses what "
             "jobs on the same value write over. One lock for each value does both: right, and side by side.",
+            *([] if _busy(comparison["sequence"]) >= QUIET else [DISTURBED]),
         ],
         [_modes_chart(found, mode, size) for mode in MODES],
         [
@@ -117,7 +126,7 @@ def report(found: dict[str, Any]) -> list[Part]:
                 "The same tasks three ways",
                 ["", "Time", "Processor time", "Cores kept busy"],
                 [
-                    [name, in_seconds(way["wall"]), in_seconds(way["cpu"]), f"{way['cpu'] / way['wall']:.2f}"]
+                    [name, in_seconds(way["wall"]), in_seconds(way["cpu"]), f"{_busy(way):.2f}"]
                     for way, name in ((comparison[way], name) for way, name in WAYS.items())
                 ],
             )
@@ -126,12 +135,18 @@ def report(found: dict[str, Any]) -> list[Part]:
     return [locks, threads]
 
 
+def _busy(measured: dict[str, Any]) -> float:
+    """How many cores were kept busy, on the average."""
+    cores: float = measured["cpu"] / measured["wall"]
+    return cores
+
+
 def _modes_row(mode: dict[str, Any], name: str, size: int) -> list[str]:
     return [
         name,
         in_seconds(mode["wall"]),
         in_seconds(mode["cpu"]),
-        f"{mode['cpu'] / mode['wall']:.2f}",
+        f"{_busy(mode):.2f}",
         f"{mode['right']} of {size}",
         str(mode["together"]),
         str(mode["on_one"]),

@@ -58,8 +58,9 @@ class Command(BaseCommand):
                         self._print(result)
         except KeyboardInterrupt:
             sys.exit(130)
-        if json:
-            self.stdout.write(_as_json(found))
+        finally:
+            if json and found:
+                self.stdout.write(_as_json(found))
 
     def _run(self, form: LabForm, *, patient: bool) -> dict[str, Any]:
         """Submit a run and follow it to its outcome. patient: workers are about to be there."""
