@@ -10,6 +10,7 @@ from jobs import kind as kinds
 handler400 = "jobs.views.bad_request"
 handler404 = "jobs.views.not_found"
 
+admin.site.site_header = admin.site.site_title = "Offload administration"
 # Staff sign in as everybody does: the admin's own form has no limit against guessing.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 

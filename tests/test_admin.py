@@ -267,3 +267,9 @@ def test_staff_sign_in_on_the_sites_own_page_which_limits_guesses(client: Client
     answer = client.get("/admin/", follow=True)
     assert answer.request["PATH_INFO"] == "/accounts/login/"
     assert client.post("/admin/login/", {"username": user.username, "password": "guess"}).status_code == 302
+
+
+def test_the_admin_carries_the_sites_name_and_icon(staff: Client) -> None:
+    content = staff.get("/admin/").content.decode()
+    assert "Offload administration" in content
+    assert "jobs/icon.svg" in content
