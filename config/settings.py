@@ -150,6 +150,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "jobs.zones.middleware",
 ]
 
 # A form may lead to another site only where a person connects an account there (OAuth); browsers apply form-action

@@ -346,6 +346,15 @@ def cancel(job_id: UUID) -> bool:
     return bool(running.update(cancel_asked_at=Coalesce("cancel_asked_at", Now())))
 
 
+def reschedule(job_id: UUID, run_at: datetime | None) -> bool:
+    """pending, before its first attempt: not before `run_at` (None: at once). False: too late."""
+    with transaction.atomic():
+        moved = Job.objects.filter(pk=job_id, status=Status.PENDING, attempt=0).update(run_at=run_at or Now())
+        if moved:
+            _push_runnable([job_id])
+    return bool(moved)
+
+
 def skip(job_id: UUID) -> bool:
     """failed and holding its line → failed: the next job on the resource runs. False: it does not hold the line."""
     return _leave_line(job_id, Job.objects.holding())

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 from encrypted_fields.fields import EncryptedTextField
 
 from jobs import kind as kinds
@@ -242,6 +243,11 @@ class Job(models.Model):
     def status_label(self) -> str:
         """What people call where it stands."""
         return "Stopping …" if self.is_stopping else self.get_status_display()
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it waits for a moment that somebody chose, which can still be changed."""
+        return self.status == Status.PENDING and self.attempt == 0 and self.run_at > timezone.now()
 
     @property
     def has_history(self) -> bool:

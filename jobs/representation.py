@@ -121,6 +121,8 @@ def _links(job: Job) -> dict[str, str]:
     links = {"self": reverse("jobs:status", args=[job.pk]), "page": job.get_absolute_url()}
     if job.status == Status.FAILED and job.can_retry:
         links["retry"] = reverse("jobs:retry", args=[job.pk])
+    if job.is_scheduled:
+        links["reschedule"] = reverse("jobs:reschedule", args=[job.pk])
     holds_line = job.status == Status.FAILED and job.has_turn
     if holds_line:
         links["skip"] = reverse("jobs:skip", args=[job.pk])

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs import views
+from jobs import views, zones
 
 app_name = "jobs"
 urlpatterns = [
@@ -10,10 +10,12 @@ urlpatterns = [
     path("jobs/", views.my_jobs, name="list"),
     path("jobs/new/<slug:name>/", views.new, name="new"),
     path("jobs/submits/<uuid:submit_id>/", views.submit, name="submit"),
+    path("time-zone/", zones.choose, name="time_zone"),
     path("jobs/status.json", views.statuses, name="statuses"),
     path("jobs/<uuid:job_id>/", views.detail, name="detail"),
     path("jobs/<uuid:job_id>/status.json", views.status, name="status"),
     path("jobs/<uuid:job_id>/retry/", views.retry, name="retry"),
+    path("jobs/<uuid:job_id>/reschedule/", views.reschedule, name="reschedule"),
     path("jobs/<uuid:job_id>/cancel/", views.cancel, name="cancel"),
     path("jobs/<uuid:job_id>/skip/", views.skip, name="skip"),
 ]

@@ -24,6 +24,7 @@ from jobs import kind as kinds
 from jobs.kind import Kind, KindForm
 from jobs.models import Job, JobQuerySet
 from jobs.owners import jobs_of, listed
+from jobs.schedule import ScheduleForm
 
 AT_ONCE = 50
 """Jobs that one request may ask for; poll.js knows the number."""
@@ -83,35 +84,43 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
         raise Http404
     if request.method != "POST":
         # The address may fill in fields beforehand: ?value=7
-        return _form_page(request, kind, kind.form(initial=request.GET.dict(), owner=request.user))
+        return _form_page(request, kind, kind.form(initial=request.GET.dict(), owner=request.user), ScheduleForm())
     try:
         asked = intake.read(request, kind.name)
     except intake.Malformed as error:
-        return _refused(request, kind, kind.form({}, owner=request.user), str(error), error.status)
+        return _refused(request, kind, kind.form({}, owner=request.user), ScheduleForm({}), str(error), error.status)
     form = kind.form(asked.fields, asked.files, owner=request.user)
+    schedule = ScheduleForm(asked.fields)
     try:
-        accepted = _submit(request.user, kind, form, asked)
+        accepted = _submit(request.user, kind, form, schedule, asked)
     except lifecycle.KeyReused:
         text = "This Idempotency-Key was used before, for something else. Use a new key for a new submit."
-        return _refused(request, kind, form, text, 422)
+        return _refused(request, kind, form, schedule, text, 422)
     if accepted is None:
-        return _refused(request, kind, form, None, 400)
+        return _refused(request, kind, form, schedule, None, 400)
     return _accepted(request, accepted)
 
 
-def _submit(owner: User, kind: Kind, form: KindForm, asked: intake.Intake) -> lifecycle.Accepted | None:
+def _submit(
+    owner: User, kind: Kind, form: KindForm, schedule: ScheduleForm, asked: intake.Intake
+) -> lifecycle.Accepted | None:
     """Hand the jobs of a valid form to the lifecycle, once for each key; None if the form is not valid.
 
     Files that the form kept and no job needs are discarded. Raises lifecycle.KeyReused.
     """
     if earlier := lifecycle.find(owner, asked.key, asked.fingerprint):
         return earlier
-    if not form.is_valid():
+    if not (schedule.is_valid() & form.is_valid()):
         return None
     accepted = None
     try:
         accepted = lifecycle.submit(
-            kind, form.submissions(), owner=owner, idempotency_key=asked.key, fingerprint=asked.fingerprint
+            kind,
+            form.submissions(),
+            owner=owner,
+            idempotency_key=asked.key,
+            fingerprint=asked.fingerprint,
+            run_at=schedule.cleaned_data["run_at"],
         )
     finally:
         if accepted is None or accepted.repeated:
@@ -135,20 +144,24 @@ def _accepted(request: HttpRequest, accepted: lifecycle.Accepted) -> HttpRespons
     return HttpResponseRedirect(page, status=303)
 
 
-def _form_page(request: HttpRequest, kind: Kind, form: KindForm, status: int = 200) -> HttpResponse:
+def _form_page(
+    request: HttpRequest, kind: Kind, form: KindForm, schedule: ScheduleForm, status: int = 200
+) -> HttpResponse:
     """The page of a form. A kind may bring its own, named <kind>/new.html, which extends the core's."""
     key = request.POST.get(intake.FORM_KEY) or uuid4().hex
-    context = {"kind": kind, "form": form, "form_key_name": intake.FORM_KEY, "form_key": key}
+    context = {"kind": kind, "form": form, "schedule": schedule, "form_key_name": intake.FORM_KEY, "form_key": key}
     return render(request, [f"{kind.name}/new.html", "jobs/new.html"], context, status=status)
 
 
-def _refused(request: HttpRequest, kind: Kind, form: KindForm, text: str | None, status: int) -> HttpResponse:
+def _refused(
+    request: HttpRequest, kind: Kind, form: KindForm, schedule: ScheduleForm, text: str | None, status: int
+) -> HttpResponse:
     """The form again with its errors, or the errors by field as JSON. text: a sentence about the submit as a whole."""
     if wants_json(request):
-        return _errors({EVERYWHERE: [text]} if text else form.errors, status)
+        return _errors({EVERYWHERE: [text]} if text else {**form.errors, **schedule.errors}, status)
     if text:
         form.add_error(None, text)
-    return _form_page(request, kind, form, status)
+    return _form_page(request, kind, form, schedule, status)
 
 
 def _errors(errors: dict[str, Any], status: int) -> JsonResponse:
@@ -164,15 +177,22 @@ def _errors(errors: dict[str, Any], status: int) -> JsonResponse:
 @cache_control(private=True, no_cache=True)
 def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A job's page."""
-    job = get_object_or_404(_mine(request), pk=job_id)
+    return _job_page(request, get_object_or_404(_mine(request), pk=job_id))
+
+
+def _job_page(request: HttpRequest, job: Job, schedule: ScheduleForm | None = None, status: int = 200) -> HttpResponse:
+    """schedule: the form for another start, with the errors of what was entered."""
+    if job.is_scheduled and schedule is None:
+        schedule = ScheduleForm(initial={"run_at": job.run_at})
     context = {
         "job": job,
-        "unfinished": not job.is_finished,
+        "unfinished": not job.is_finished and schedule is None,
+        "schedule": schedule,
         "together": job.submit_id and _mine(request).filter(submit=job.submit_id).exclude(pk=job.pk).exists(),
         # Asked here, since a template would call the form's class.
         "again": job.the_kind and job.the_kind.form is not None,
     }
-    return render(request, "jobs/detail.html", context)
+    return render(request, "jobs/detail.html", context, status=status)
 
 
 @require_safe
@@ -250,6 +270,22 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = get_object_or_404(_mine(request), pk=job_id)
     too_late = "" if lifecycle.cancel(job.pk) else "It was too late to cancel this job: it has ended already."
     return _back(request, job, too_late)
+
+
+@require_POST
+def reschedule(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Change when a job starts that has not started yet (`run_at`; empty: at once)."""
+    job = get_object_or_404(_mine(request), pk=job_id)
+    try:
+        schedule = ScheduleForm(intake.read(request, job.kind).fields)
+    except intake.Malformed as error:
+        return _errors({EVERYWHERE: [str(error)]}, error.status)
+    if not schedule.is_valid():
+        if wants_json(request):
+            return _errors(schedule.errors, 400)
+        return _job_page(request, job, schedule, 400)
+    moved = lifecycle.reschedule(job.pk, schedule.cleaned_data["run_at"])
+    return _back(request, job, "" if moved else "It was too late to change the start of this job.")
 
 
 @require_POST
