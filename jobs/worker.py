@@ -18,7 +18,7 @@ from functools import partial
 from multiprocessing.connection import wait as wait_for_any
 from types import FrameType
 from typing import Any, Protocol, cast
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import rq
 from django.conf import settings
@@ -33,7 +33,7 @@ from rq.serializers import JSONSerializer
 from jobs import dispatch, lifecycle, sweep
 from jobs.execution import run_attempt
 from jobs.kind import Role
-from jobs.models import Job, Worker
+from jobs.models import Job, Status, Worker
 from jobs.processes import end_with_parent
 
 logger = logging.getLogger(__name__)
@@ -171,6 +171,23 @@ def _run_in_child(job: Job, parent: int) -> None:
     run_attempt(job)
 
 
+def name_of(pid: int, token: str) -> str:
+    """The name of a worker process of this machine. token: tells it from another process that has this pid later."""
+    return f"{socket.gethostname()[:50]}:{pid}:{token}"
+
+
+def hand_back(worker: str) -> None:
+    """Let others take at once what the worker left running when it was told to stop. Its process must be gone."""
+    try:
+        for job in Job.objects.filter(status=Status.RUNNING, worker=worker):
+            if lifecycle.hand_back(job):
+                logger.info("job %s: handed back", job.pk)
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("The database does not answer (%s): jobs of %s wait until their leases run out", error, worker)
+    finally:
+        connections.close_all()
+
+
 class OffloadWorker(rq.Worker):
     """An RQ worker for one role that treats messages as hints.
 
@@ -178,18 +195,20 @@ class OffloadWorker(rq.Worker):
     leases, retries and time limits are the row's (`jobs.lifecycle`); nothing of a message but its id is read.
     """
 
-    def __init__(self, role: Role, concurrency: int, grace: float) -> None:
-        """role: which queue it serves. concurrency: jobs at once. grace: seconds that jobs get to end at shutdown."""
-        host = socket.gethostname()
+    def __init__(self, role: Role, concurrency: int, grace: float, token: str) -> None:
+        """role: which queue it serves. concurrency: jobs at once. grace: seconds that jobs get to end at shutdown.
+
+        token: see `name_of`.
+        """
         super().__init__(
             [str(role)],
-            name=f"{host[:50]}:{os.getpid()}:{uuid4().hex[:8]}",
+            name=name_of(os.getpid(), token),
             connection=dispatch.connect(timeout=POP_SECONDS + 1),
             serializer=JSONSerializer,
             worker_ttl=60,
             prepare_for_work=False,  # it would ask Redis for our address, and Redis may be away
         )
-        self.hostname, self.pid = host, os.getpid()
+        self.hostname, self.pid = socket.gethostname(), os.getpid()
         self.role = role
         self.grace = grace
         self.runner: Runner = (Threads if role is Role.NETWORK else Processes)(concurrency)
@@ -314,9 +333,10 @@ class OffloadWorker(rq.Worker):
         sweep.push_missing()
 
     def _shut_down(self) -> None:
-        """Let running jobs end within the grace period, sign off, and hand the rest back.
+        """Let running jobs end within the grace period, and sign off.
 
-        The process must end right after: nothing else stops a thread, and another worker may start its job.
+        Those that are left are for `hand_back`, when this process is gone: nothing else stops a thread, and another
+        worker starts its job at once.
         """
         end = time.monotonic() + self.grace
         while self.runner.running and (left := end - time.monotonic()) > 0:
@@ -325,10 +345,8 @@ class OffloadWorker(rq.Worker):
         Worker.objects.filter(pk=self.name).delete()
         sweep.resign(self.name)
         self._with_redis(self.register_death)
-        for job_id, job in list(self.runner.running.items()):
+        for job_id in list(self.runner.running):
             self.runner.give_up(job_id)
-            if lifecycle.hand_back(job):
-                logger.info("job %s: handed back", job_id)
 
     # --- helpers ---
 

@@ -230,7 +230,7 @@ class Stage:
             assert len(self.ledger.effects_of(job.pk)) == effects, job.title
         self.judge_order()
         judge_rows()
-        assert overlaps or not self.ledger.overlaps
+        assert overlaps or not self.ledger.overlaps, self.ledger.overlaps
 
     def judge_order(self) -> None:
         """Values equal the sequential replay: on each object the effects came in the order of acceptance."""

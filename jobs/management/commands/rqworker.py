@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
@@ -15,7 +16,7 @@ from django.db import connections
 
 from jobs.kind import Role
 from jobs.processes import end_with_parent
-from jobs.worker import OffloadWorker
+from jobs.worker import OffloadWorker, hand_back, name_of
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +64,16 @@ def _positive(text: str) -> int:
     return number
 
 
-def _serve(role: Role, concurrency: int | None, grace: float) -> None:
+def _serve(role: Role, concurrency: int | None, grace: float, token: str) -> None:
     default = settings.NETWORK_CONCURRENCY if role is Role.NETWORK else settings.MEDIA_CONCURRENCY
-    OffloadWorker(role, concurrency or default, grace).work()
+    OffloadWorker(role, concurrency or default, grace, token).work()
 
 
 def _serve_all(roles: list[Role], concurrency: int | None, grace: float) -> None:
     """One child process for each role. A child that ends by accident is started again; a signal ends them all."""
     connections.close_all()
     children: dict[int, Role] = {}
+    token = uuid4().hex[:8]
     stopping = False
 
     def stop(_sign: int, _frame: FrameType | None) -> None:
@@ -85,7 +87,7 @@ def _serve_all(roles: list[Role], concurrency: int | None, grace: float) -> None
         # A signal that came between the fork and its entry here would never reach the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         if not stopping:
-            children[_fork(role, concurrency, grace)] = role
+            children[_fork(role, concurrency, grace, token)] = role
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     for sign in SIGNALS:
@@ -93,14 +95,16 @@ def _serve_all(roles: list[Role], concurrency: int | None, grace: float) -> None
     for role in roles:
         start(role)
     while children:
-        pid, _ = os.wait()
+        pid, status = os.wait()
         ended = children.pop(pid, None)
+        if ended is not None and status == 0:
+            hand_back(name_of(pid, token))
         if ended is not None and not stopping:
             time.sleep(RESTART_SECONDS)
             start(ended)
 
 
-def _fork(role: Role, concurrency: int | None, grace: float) -> int:
+def _fork(role: Role, concurrency: int | None, grace: float, token: str) -> int:
     """Fork a child that serves one role and ends when this process does. Returns its pid."""
     parent = os.getpid()
     pid = os.fork()
@@ -111,11 +115,10 @@ def _fork(role: Role, concurrency: int | None, grace: float) -> int:
                 signal.signal(sign, signal.SIG_DFL)
             end_with_parent(parent, signal.SIGTERM)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-            _serve(role, concurrency, grace)
+            _serve(role, concurrency, grace, token)
             code = 0
         except BaseException:
             logger.exception("the worker for %s broke", role)
         finally:
-            # At once: what was handed back may be running elsewhere already.
-            os._exit(code)
+            os._exit(code)  # at once, with all threads
     return pid
