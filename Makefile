@@ -8,7 +8,7 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock"
-SOURCES := config jobs tests manage.py gunicorn.conf.py
+SOURCES := bench config jobs tests manage.py gunicorn.conf.py
 # Checks load the settings too; they must not touch the data of `make run`.
 CHECKS := VAR_DIR=$(CURDIR)/$(VENV)/var $(PYTHON)
 # A .venv that is missing, half made, or whose Python is gone is made anew.

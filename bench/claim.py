@@ -145,7 +145,7 @@ def fill(alias: str, shape: str, size: int) -> None:
             job.has_turn, job.run_at = number == size + 1, now - timedelta(minutes=1)
             rows.append(job)
     Job.objects.using(alias).bulk_create(rows, batch_size=500)
-    last = {job.resource: job.position for job in rows}
+    last = {job.resource: job.position or 0 for job in rows}
     Resource.objects.using(alias).bulk_create(
         [Resource(name=name, last_position=position) for name, position in last.items()], batch_size=500
     )
