@@ -14,7 +14,7 @@ CHECKS := VAR_DIR=$(CURDIR)/$(VENV)/var $(PYTHON)
 # A .venv that is missing, half made, or whose Python is gone is made anew.
 NEW_VENV := $(if $(shell $(PYTHON) -c "import pip; print('whole')" 2>/dev/null),,venv)
 
-.PHONY: help run worker demo test lint lock install clean venv
+.PHONY: help run worker demo test faults lint lock install clean venv
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -33,6 +33,9 @@ test: lint ## lint, then every test on SQLite, then those that touch the databas
 		echo "Node is not here: tests/js is left out (the browser tests cover the same scripts)."; fi
 	$(PYTHON) -m pytest
 	OFFLOAD_TEST_DATABASE=postgresql $(PYTHON) -m pytest -m "not browser and not apart"
+
+faults: $(VENV)/dev.installed ## show what Offload survives: every row of the fault matrix on both databases (about 25 minutes)
+	$(PYTHON) -m tests.faults.matrix
 
 lint: $(VENV)/dev.installed ## the checks that run nothing: ruff, mypy, migrations, Django's own
 	$(VENV)/bin/ruff check $(SOURCES)
