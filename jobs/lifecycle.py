@@ -163,8 +163,6 @@ def start(job_id: UUID, worker: str) -> Job | None:
                 started_at=Now(),
                 lease_until=_lease_end(),
                 deadline=Now() + F("time_limit"),
-                progress_percent=0,
-                progress_text="",
             )
         )
         if not moved:
@@ -392,7 +390,8 @@ def _release(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = Non
         # Whoever asks to cancel it waits for this lock, and then finds it pending or cancelled.
         if any(mine.select_for_update().values_list("cancel_asked_at", flat=True)):
             return stop(job, guard)
-        moved = mine.update(status=Status.PENDING, lease_until=None, deadline=None, worker="", **values)
+        reset = {"lease_until": None, "deadline": None, "worker": "", "progress_percent": 0, "progress_text": ""}
+        moved = mine.update(status=Status.PENDING, **reset, **values)
         if moved:
             _end_attempt(job, outcome, values)
             _push_runnable([job.pk])

@@ -128,6 +128,13 @@ def test_another_try_waits_for_its_pause():
     assert lifecycle.start(job.pk, "w1") is None
 
 
+def test_a_job_that_waits_for_another_try_shows_no_progress_of_the_last():
+    job = started(accept())
+    lifecycle.progress(job, 40, "Talking with the mail server")
+    lifecycle.try_again(job, "away", "It is away.", pause=timedelta(minutes=1))
+    assert (fresh(job).progress_percent, fresh(job).progress_text) == (0, "")
+
+
 def test_another_try_starts_when_the_other_side_said():
     job = started(accept())
     moment = timezone.now() + timedelta(hours=1)
