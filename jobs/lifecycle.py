@@ -423,6 +423,13 @@ def _lock(resource: str) -> None:
         Resource.objects.select_for_update().filter(name=resource).first()
 
 
+def pass_turn(resource: str) -> None:
+    """Give the turn on a resource to its first pending job, if no job has it: the one that had it was deleted."""
+    with transaction.atomic():
+        _lock(resource)
+        _pass_turn(resource)
+
+
 def _pass_turn(resource: str) -> None:
     """Give the turn to the first pending job on the resource, if it is free. Its lock must be held."""
     if not resource or Job.objects.first_on(resource).exists():

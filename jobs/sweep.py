@@ -1,8 +1,8 @@
 """The one repair: finds what should be moving and is not, and moves it. Run by one worker at a time, every second.
 
 It pushes hints of due jobs that have none (Redis was away or wiped, a schedule or a backoff has come due, a hint was
-popped by a worker that died), and frees jobs whose worker fell silent. A living worker ends its own jobs at their time
-limit, before it lets go of their resource.
+popped by a worker that died), frees jobs whose worker fell silent, and lets lines go on whose first job was deleted.
+A living worker ends its own jobs at their time limit, before it lets go of their resource.
 Each query is answered by a partial index that holds no finished row.
 """
 
@@ -12,13 +12,13 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from jobs import dispatch, lifecycle
 from jobs.kind import Role
-from jobs.models import Job, Leader, Status, Worker
+from jobs.models import TURN_ON_A_RESOURCE, Job, Leader, Status, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,9 @@ LEADER_SECONDS = 4.0
 SETTLE_SECONDS = 3.0
 """How long a new leader takes no job away: after an outage of the database or a sleep of the machine every lease has
 run out, and living workers need a moment to renew theirs."""
+
+LINES_SECONDS = 10.0
+"""How often lines are looked at. It takes about 1 µs for each job that waits for its turn, and seldom finds anything."""
 
 LOOK_SECONDS = 1.0
 """One look ends after this time, whatever is left: the leader has leases of its own to renew."""
@@ -65,6 +68,15 @@ def sweep() -> None:
         if time.monotonic() > end:
             break
     Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()
+
+
+def mend_lines() -> None:
+    """Let the lines go on whose first job was deleted (with its owner, say)."""
+    held = Job.objects.filter(TURN_ON_A_RESOURCE, resource=OuterRef("resource"))
+    waiting = Job.objects.unfinished().filter(has_turn=False).exclude(resource="").exclude(Exists(held))
+    for resource in waiting.order_by().values_list("resource", flat=True).distinct()[:BATCH]:
+        lifecycle.pass_turn(resource)
+        logger.warning("resource %s: its first job was deleted, the next has the turn", resource)
 
 
 def push_missing() -> None:

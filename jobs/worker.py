@@ -326,6 +326,8 @@ class OffloadWorker(rq.Worker):
         if leads:
             if now >= self._frees_from:
                 sweep.sweep()
+            if self._is_due("lines", sweep.LINES_SECONDS):
+                sweep.mend_lines()
             self._with_redis(self._repair_hints)
 
     def _repair_hints(self) -> None:

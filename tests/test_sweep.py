@@ -67,3 +67,16 @@ def test_a_job_that_is_well_is_left_alone():
     started()
     sweep.sweep()
     assert Job.objects.get().status == Status.RUNNING
+
+
+def test_a_line_goes_on_when_its_first_job_is_deleted_with_its_owner(user, other_user):
+    echo = kind.get("echo")
+    assert echo
+    for owner in (user, other_user):
+        lifecycle.submit(echo, [Submission({"text": "hi"}, "t", "shared")], owner=owner)
+    sweep.mend_lines()
+    assert Job.objects.runnable().get().owner == user
+    user.delete()
+    assert not Job.objects.runnable().exists()
+    sweep.mend_lines()
+    assert Job.objects.runnable().get().owner == other_user
