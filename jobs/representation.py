@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Prefetch, prefetch_related_objects
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 
+from jobs import estimate
 from jobs.models import Attempt, Job, Status
 from jobs.waiting import Wait, waits_of
 
@@ -40,11 +41,18 @@ def poll_after(job: Job) -> int | None:
     return next((pause for limit, pause in PACE if age < limit), SLOWEST)
 
 
+@dataclass(frozen=True)
+class Context:
+    """What is told of a job beside its row. usual: how long jobs of its kind run, in seconds."""
+
+    wait: Wait | None
+    usual: estimate.Range | None
+
+
 def shown(jobs: Iterable[Job], template: str = CARD) -> list[str]:
     """The HTML of each job: CARD or LINE. Asks the database once for all of them."""
     jobs = list(jobs)
-    waits = _prepare(jobs, template)
-    return [_html(job, waits.get(job.pk), template) for job in jobs]
+    return [_html(job, context, template) for job, context in zip(jobs, _contexts(jobs, template), strict=True)]
 
 
 def body(job: Job) -> dict[str, Any]:
@@ -59,23 +67,27 @@ def bodies(jobs: Iterable[Job], template: str = CARD) -> dict[str, Any]:
     template: what `html` of each is, CARD or LINE.
     """
     jobs = list(jobs)
-    waits = _prepare(jobs, template)
+    contexts = _contexts(jobs, template)
     pauses = [pause for job in jobs if (pause := poll_after(job))]
     return {
-        "jobs": [_body(job, waits.get(job.pk), template) for job in jobs],
+        "jobs": [_body(job, context, template) for job, context in zip(jobs, contexts, strict=True)],
         "poll_after": min(pauses, default=None),
     }
 
 
-def _prepare(jobs: list[Job], template: str) -> dict[UUID, Wait]:
-    """What each job waits for, and the attempts of those whose card tells them."""
+def _contexts(jobs: list[Job], template: str) -> list[Context]:
+    """The context of each job; fetches the attempts of those whose card tells them, too."""
     if template == CARD:
         attempts = Attempt.objects.defer("worker", "traceback")
         prefetch_related_objects([job for job in jobs if job.has_history], Prefetch("attempts", attempts))
-    return waits_of(jobs)
+    waits = waits_of(jobs)
+    unfinished = {job.pk for job in jobs if not job.is_finished and not job.is_stopping}
+    usual = estimate.usual() if unfinished else {}
+    return [Context(waits.get(job.pk), usual.get(job.kind) if job.pk in unfinished else None) for job in jobs]
 
 
-def _body(job: Job, wait: Wait | None, template: str) -> dict[str, Any]:
+def _body(job: Job, context: Context, template: str) -> dict[str, Any]:
+    wait = context.wait
     failed = job.status == Status.FAILED
     return {
         "id": str(job.pk),
@@ -86,6 +98,7 @@ def _body(job: Job, wait: Wait | None, template: str) -> dict[str, Any]:
         "wait": wait and {"reason": wait.reason, "text": wait.text, "until": _iso(wait.until), "ahead": wait.ahead},
         "result": job.result,
         "error": {"code": job.error_code, "text": job.error_text, "can_retry": job.can_retry} if failed else None,
+        "usual_seconds": context.usual,
         "cancel_asked_at": _iso(job.cancel_asked_at),
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
@@ -95,7 +108,7 @@ def _body(job: Job, wait: Wait | None, template: str) -> dict[str, Any]:
         "finished_at": _iso(job.finished_at),
         "links": _links(job),
         "poll_after": poll_after(job),
-        "html": _html(job, wait, template),
+        "html": _html(job, context, template),
     }
 
 
@@ -131,8 +144,9 @@ def _links(job: Job) -> dict[str, str]:
     return links
 
 
-def _html(job: Job, wait: Wait | None, template: str) -> str:
-    return render_to_string(template, {"job": job, "kind": job.the_kind, "wait": wait})
+def _html(job: Job, context: Context, template: str) -> str:
+    usual = context.usual and estimate.words(context.usual)
+    return render_to_string(template, {"job": job, "kind": job.the_kind, "wait": context.wait, "usual": usual})
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -27,6 +27,7 @@ FIELDS = {
         "wait",
         "result",
         "error",
+        "usual_seconds",
         "cancel_asked_at",
         "attempt",
         "max_attempts",
