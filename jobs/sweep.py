@@ -33,7 +33,7 @@ SETTLE_SECONDS = 3.0
 run out, and living workers need a moment to renew theirs."""
 
 LINES_SECONDS = 10.0
-"""How often lines are looked at. It takes about 1 µs for each job that waits for its turn, and seldom finds anything."""
+"""How often lines are looked at. That takes 1 µs for each job that waits for its turn, and seldom finds anything."""
 
 LOOK_SECONDS = 1.0
 """One look ends after this time, whatever is left: the leader has leases of its own to renew."""
