@@ -155,7 +155,7 @@ class Kind:
     """
 
     name: ClassVar[str]
-    """One word, the app's label, part of its URLs. Never change it: rows carry it."""
+    """One word, part of its URLs; usually the app's label. Never change it: rows carry it."""
     label: ClassVar[str]
     """What people call it: "E-mail", "Media file"."""
     invitation: ClassVar[str] = ""
