@@ -76,11 +76,14 @@ def test_the_page_after_sign_up_shows_the_mails_job_and_nobody_else_can(client, 
     answer = sign_up(client)
     job = Job.objects.get()
     page = client.get(answer.url)
-    assert f'data-poll="{reverse("jobs:status", args=[job.pk])}"' in page.text
+    assert f'data-id="{job.pk}"' in page.text
     assert "E-mail to ann@example.org" in page.text
     for name in ("detail", "status"):
         assert client.get(reverse(f"jobs:{name}", args=[job.pk])).status_code == 200
         assert other_client.get(reverse(f"jobs:{name}", args=[job.pk])).status_code == 404
+    followed = reverse("jobs:statuses"), {"id": job.pk}
+    assert [one["id"] for one in client.get(*followed).json()["jobs"]] == [str(job.pk)]
+    assert other_client.get(*followed).json()["jobs"] == []
 
 
 @pytest.fixture
