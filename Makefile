@@ -31,6 +31,8 @@ demo: $(VENV)/base.installed ## start everything in a throw-away folder, do what
 test: lint ## lint, then every test on SQLite, then those that touch the database on PostgreSQL
 	@if command -v node >/dev/null; then node --test tests/js/*.test.js; else \
 		echo "Node is not here: tests/js is left out (the browser tests cover the same scripts)."; fi
+	@if command -v npm >/dev/null; then npm ci --silent; else \
+		echo "npm is not here: pages are not checked with axe-core."; fi
 	$(PYTHON) -m pytest
 	OFFLOAD_TEST_DATABASE=postgresql $(PYTHON) -m pytest -m "not browser and not apart"
 

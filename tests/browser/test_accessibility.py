@@ -1,0 +1,59 @@
+"""axe-core finds nothing to object to on any page, light and dark. Needs `npm ci`; see collect_ignore in conftest."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import lifecycle
+from jobs.kind import Submission
+from jobs.models import Job
+from tests.browser.conftest import AXE
+from tests.kind_app.kind import Echo
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RUN = "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))"
+FOR_ALL = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/nowhere/", "/time-zone/")
+FOR_USERS = ("/", "/jobs/", "/jobs/?status=failed", "/jobs/?q=nothing", "/jobs/?q=a%00b", "/accounts/email/")
+KINDS = ("echo", "media", "social", "arithmetic")
+
+
+@pytest.fixture
+def jobs(user) -> list[Job]:
+    """A job in each state that looks different."""
+
+    def accept(**options) -> Job:
+        return lifecycle.submit(Echo(), [Submission({"text": "Hello"}, "Hello")], owner=user, **options).jobs[0]
+
+    def start(job: Job) -> Job:
+        running = lifecycle.start(job.pk, "w")
+        assert running
+        return running
+
+    waiting, later = accept(), accept(run_at=timezone.now() + timedelta(days=1))
+    running, stopping, done, late, failed, cancelled = (start(accept()) for _ in range(6))
+    lifecycle.progress(running, 40, "Frame 4 of 10")
+    lifecycle.cancel(stopping.pk)
+    lifecycle.succeed(done, {"text": "Hello"})
+    lifecycle.cancel(late.pk)
+    lifecycle.succeed(late, {"text": "Hello"})
+    lifecycle.try_again(failed, "away", "The other side is away.", pause=timedelta(0))
+    lifecycle.fail(start(failed), "told_to_fail", "The job was told to fail.")
+    lifecycle.cancel(cancelled.pk)
+    lifecycle.stop(cancelled)
+    return [waiting, later, running, stopping, done, late, failed, cancelled]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(open_page, user, jobs, scheme):
+    found = {}
+    of_users = [*FOR_USERS, *(f"/jobs/new/{kind}/" for kind in KINDS), *(job.get_absolute_url() for job in jobs)]
+    for who, addresses in ((None, FOR_ALL), (user, of_users)):
+        page = open_page("/", user=who, color_scheme=scheme)
+        for address in addresses:
+            page.goto(address)
+            page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+            page.evaluate(f"{AXE.read_text()}; 0")
+            found[address] = page.evaluate(RUN)
+    assert {address: problems for address, problems in found.items() if problems} == {}
