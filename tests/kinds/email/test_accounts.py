@@ -60,7 +60,7 @@ def test_a_sign_up_from_the_form_to_the_first_sign_in_with_a_real_worker(client,
     assert (answer.status_code, answer.url) == (302, reverse("account_email_verification_sent"))
     page = client.get(answer.url)
     job = Job.objects.get()
-    assert reverse("jobs:status", args=[job.pk]) in page.text or "Sent to ann@example.org" in page.text
+    assert f'data-id="{job.pk}"' in page.text or "Sent to ann@example.org" in page.text
     wait_until(lambda: client.get(reverse("jobs:status", args=[job.pk])).json()["status"] == "succeeded")
     assert "Sent to ann@example.org" in client.get(answer.url).text
     (arrived,) = mail_server.mails
