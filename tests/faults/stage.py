@@ -159,7 +159,7 @@ class Stage:
     def __init__(self, env: dict[str, str], server: RedisServer, ledger: Ledger) -> None:
         self.redis = server
         self.ledger = ledger
-        self.env = {**env, "REDIS_URL": server.url}
+        self.env = {**env, "REDIS_URL": server.url, "MEDIA_CONCURRENCY": str(max(4, os.cpu_count() or 1))}
         self.workers: list[WorkerProcess] = []
 
     def through(self, proxy: Proxy) -> None:
