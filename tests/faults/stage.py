@@ -166,20 +166,15 @@ class Stage:
         """Processes started from now on reach Redis through the proxy."""
         self.env["REDIS_URL"] = f"redis://127.0.0.1:{proxy.port}/0"
 
-    def launch_worker(
-        self, *args: str, under: tuple[str, ...] = (), env: Mapping[str, str] | None = None
-    ) -> WorkerProcess:
-        """Start `manage.py rqworker ARGS`, under a command that changes its world, and don't wait for it."""
-        command = [*under, *manage("rqworker", *args)]
-        worker = WorkerProcess(Process(command, {**self.env, **(env or {})}, name="worker"))
+    def launch_worker(self, *args: str, env: Mapping[str, str] | None = None) -> WorkerProcess:
+        """Start `manage.py rqworker ARGS`, and don't wait for it."""
+        worker = WorkerProcess(Process(manage("rqworker", *args), {**self.env, **(env or {})}, name="worker"))
         self.workers.append(worker)
         return worker
 
-    def start_worker(
-        self, *args: str, under: tuple[str, ...] = (), env: Mapping[str, str] | None = None
-    ) -> WorkerProcess:
+    def start_worker(self, *args: str, env: Mapping[str, str] | None = None) -> WorkerProcess:
         """Start `manage.py rqworker ARGS` and wait until each of its roles has registered."""
-        worker = self.launch_worker(*args, under=under, env=env)
+        worker = self.launch_worker(*args, env=env)
         roles = 1 if "--role" in args else 2
         wait_until(lambda: worker.registered(roles), what="the worker registers", seconds=40)
         return worker
