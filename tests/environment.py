@@ -8,10 +8,14 @@ import atexit
 import logging
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 from jobs.sandbox.services import free_port
+
+# In a background job of a shell SIGINT is ignored, and processes that the tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 VAR = Path(tempfile.mkdtemp(prefix="offload-test-"))
 DATABASE = os.environ.get("OFFLOAD_TEST_DATABASE", "sqlite")
