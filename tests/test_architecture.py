@@ -9,6 +9,8 @@ import pytest
 
 from tests.processes import ROOT
 
+pytestmark = pytest.mark.apart
+
 LAYERS = {
     "jobs.kind": 0,
     "jobs.processes": 0,

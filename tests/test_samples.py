@@ -9,6 +9,8 @@ from PIL.ExifTags import IFD, Base
 
 from jobs.samples import MAKER, PLACE, sample_photo, sample_sound, sample_video
 
+pytestmark = pytest.mark.apart
+
 
 def test_the_sample_photo_lies_on_its_side_and_knows_its_place():
     with Image.open(io.BytesIO(sample_photo())) as photo:

@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 
 def test_a_dropped_reply_leaves_exactly_one_post(network, ann):

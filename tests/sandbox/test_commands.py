@@ -7,7 +7,11 @@ from jobs.sandbox.services import free_port
 from tests.processes import Process, manage, wait_until
 
 # The network's front page reads its own database.
-pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True, databases=["default", "sandbox"])]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.apart,
+    pytest.mark.django_db(transaction=True, databases=["default", "sandbox"]),
+]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from jobs.sandbox import mail
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 
 @contextmanager

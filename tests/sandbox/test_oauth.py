@@ -5,7 +5,7 @@ import pytest
 
 from tests.sandbox.client import CALLBACK
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 
 def test_an_approved_app_gets_a_token_that_names_its_account(network):

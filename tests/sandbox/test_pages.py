@@ -5,7 +5,11 @@ from django.urls import reverse
 from jobs.sandbox.models import Behaviour
 from jobs.sandbox.webhooks import webhook_secret
 
-pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True, databases=["default", "sandbox"])]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.apart,
+    pytest.mark.django_db(transaction=True, databases=["default", "sandbox"]),
+]
 
 
 def test_the_first_page_says_where_everything_is(client, settings):

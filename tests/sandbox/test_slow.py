@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 
 def test_it_answers_after_the_time_that_was_asked_for(network):

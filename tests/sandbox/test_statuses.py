@@ -11,7 +11,7 @@ from jobs.sandbox.models import Picture
 from tests.processes import wait_until
 from tests.sandbox.client import png
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 
 def test_a_post_has_a_page_that_its_url_leads_to(network, ann):

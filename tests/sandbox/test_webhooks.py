@@ -6,7 +6,7 @@ from standardwebhooks.webhooks import Webhook
 
 from jobs.sandbox.webhooks import webhook_secret
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 BODY = '{"type": "test"}'
 
 

@@ -5,6 +5,8 @@ import pytest
 from jobs.kinds.media import formats
 from tests.kinds.media.making import FILMS, PICTURES, SOUNDS, film, picture, recording
 
+pytestmark = pytest.mark.apart
+
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_every_picture_is_recognised(name):

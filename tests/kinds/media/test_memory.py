@@ -13,6 +13,8 @@ from PIL import Image
 from tests.kinds.media.making import film
 from tests.processes import ROOT
 
+pytestmark = pytest.mark.apart
+
 CODE = """
 import sys, django; django.setup()
 from pathlib import Path

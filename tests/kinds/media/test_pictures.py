@@ -17,6 +17,8 @@ from jobs.samples import MAKER, sample_photo
 from tests.kinds.media.conftest import LIMITS
 from tests.kinds.media.making import PICTURES, SECRET, drawing, picture
 
+pytestmark = pytest.mark.apart
+
 
 def assert_bare(path: Path) -> None:
     """Nothing is in the file but the picture."""

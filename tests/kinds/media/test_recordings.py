@@ -21,6 +21,8 @@ from tests.kinds.media.conftest import LIMITS
 from tests.kinds.media.making import FILMS, SECRET, SOUNDS, ffmpeg, film, picture, recording
 from tests.processes import ROOT, wait_until
 
+pytestmark = pytest.mark.apart
+
 HARMLESS = {"major_brand", "minor_version", "compatible_brands", "handler_name", "language", "encoder", "vendor_id"}
 
 

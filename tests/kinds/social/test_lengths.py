@@ -12,6 +12,8 @@ from jobs.kinds.social.facets import facets
 from jobs.kinds.social.lengths import graphemes, mastodon_length, too_long
 from jobs.kinds.social.models import Account
 
+pytestmark = pytest.mark.apart
+
 FAMILY = "👨‍👩‍👧‍👦"
 
 
