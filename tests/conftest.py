@@ -2,6 +2,7 @@
 
 import os
 import smtplib
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -16,7 +17,7 @@ from django.db import connections
 
 from jobs.sandbox.services import valkey_command
 from tests.environment import DATABASE, VAR
-from tests.processes import Process, manage, stop_all, wait_until
+from tests.processes import ROOT, Process, manage, stop_all, wait_until
 
 StartWorker = Callable[..., Process]
 
@@ -114,6 +115,9 @@ def sandbox(child_env: dict[str, str]) -> Iterator[str]:
 
     Tests that read the sandbox's rows say `@pytest.mark.django_db(transaction=True, databases=["default", "sandbox"])`.
     """
+    # pytest-django makes the databases that the collected tests name; those that only speak HTTP name none.
+    env = {**os.environ, **child_env}
+    subprocess.run(manage("migrate", "--database", "sandbox", "-v0"), cwd=ROOT, env=env, check=True)
     processes = [
         Process(manage("practice_network"), child_env, name="practice_network"),
         Process(manage("mailcatcher"), child_env, name="mailcatcher"),
