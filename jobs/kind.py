@@ -4,13 +4,13 @@ The core knows kinds only through this module. A kind's own code imports from `j
 module and the few verbs of the core that it may call.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from random import uniform
-from typing import Any, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 from uuid import UUID
 
 from django import forms
@@ -203,6 +203,37 @@ def register(kind: Kind) -> None:
     if kind.name in _kinds and type(_kinds[kind.name]) is not type(kind):
         raise ValueError(f"Two kinds are named {kind.name!r}.")
     _kinds[kind.name] = kind
+
+    def forget(self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
+        """Delete all files and rows that this kind keeps for a job, whose own row is gone already.
+
+        Called by a worker once no attempt can run any more, and again if that worker died or this raised something:
+        what is gone already is no error. Foreign keys to the job are empty or gone with it, so look by what these say.
+        payload: {} if it can't be decrypted any more. result: None if it never succeeded.
+        """
+
+    def files(
+        self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None
+    ) -> Iterable[tuple[str, Callable[[], BinaryIO]]]:
+        """The job's files for its owner's export: a name (unique in the job, no folders) and how to open each.
+
+        An opener that raises FileNotFoundError is passed over. What the owner asked for may be told here too, as a
+        small JSON file; no secrets.
+        """
+        return ()
+
+    def belongings(self, owner_id: int) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
+        """What this kind keeps of a person beside jobs, for the export: a name ("accounts") and its rows as JSON data.
+
+        No secrets. The rows are read one by one, so `QuerySet.iterator` keeps the memory small.
+        """
+        return ()
+
+    def forget_owner(self, owner_id: int) -> None:
+        """Delete what is left of a person whose account is about to go: their jobs are gone already.
+
+        Rows that hang on the account by a foreign key go with it. Called again if the worker died.
+        """
 
 
 def get(name: str) -> Kind | None:
