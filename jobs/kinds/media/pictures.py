@@ -2,11 +2,12 @@
 
 import resource
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import BytesIO
+from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pillow_heif
 from PIL import Image, ImageCms, ImageOps
@@ -28,6 +29,9 @@ ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 LABELS = {"AVIF": "AVIF", "WEBP": "WebP", "JPEG": "JPEG"}
 """What people call the formats of ENCODERS."""
+_QUALITIES = (85, 75, 65)
+"""Tried one after the other before a picture is made smaller."""
+_SMALLEST_STEP = 0.9
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
@@ -43,7 +47,7 @@ def convert(
         with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
             # JPEG files may carry small copies and depth maps of the same picture (MPO); that is nobody's animation.
             several = format.label != "JPEG" and getattr(image, "is_animated", False)
-            picture, width, height = _upright(image, fitted=not encoder)
+            picture, width, height = _upright(image, _whole if encoder else _for_pages)
         widths = [picture.width, *(width for width in WIDTHS if width < picture.width and not encoder)]
         outputs = _write(picture, widths, [encoder] if encoder else list(ENCODERS), folder, progress)
     notes = ["The file holds more than one picture, as animations do. The first one was converted."] if several else []
@@ -59,10 +63,41 @@ def edit(
     """
     with _memory(limits.memory):
         with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
-            picture, _, _ = _upright(image, fitted=False)
+            picture, _, _ = _upright(image, _whole)
         picture = change(picture)
         picture.save(target, "PNG", compress_level=1)
     return Output(target, "image/png", "source", *picture.size)
+
+
+def shrink(
+    source: BinaryIO, format: Format, limits: Limits, encoders: Sequence[str], max_bytes: int, max_pixels: int
+) -> tuple[bytes, str, int, int]:
+    """The picture in one format, within `max_bytes` and `max_pixels`: upright, in sRGB, without metadata.
+
+    encoders: keys of ENCODERS or "PNG", from the best to the worst, for a picture without transparency; a transparent
+    one takes the first that can hold it. Returns the content, the encoder that was taken, width and height.
+    Raises Failed like `convert`, and if nothing of the picture would be left.
+    """
+    with _memory(limits.memory):
+        with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
+            picture, _, _ = _upright(image, lambda width, height: min(1, sqrt(max_pixels / (width * height))))
+        if picture.mode == "RGBA" and picture.getchannel("A").getextrema()[0] == 255:
+            picture = picture.convert("RGB")
+        holds_all = [encoder for encoder in encoders if picture.mode == "RGB" or encoder != "JPEG"]
+        encoder = (holds_all or encoders)[0]
+        if encoder == "JPEG":
+            picture = _opaque(picture)
+        while True:
+            for options in [{"quality": quality} for quality in _QUALITIES] if encoder != "PNG" else [{}]:
+                file = BytesIO()
+                picture.save(file, encoder, **{**ENCODERS.get(encoder, ("", "", {}))[2], **options})
+                if file.tell() <= max_bytes:
+                    return file.getvalue(), encoder, *picture.size
+            step = min(_SMALLEST_STEP, sqrt(max_bytes / file.tell()))
+            size = (int(picture.width * step), int(picture.height * step))
+            if min(size) < 1:
+                raise Failed("too_few_bytes", f"The picture can't be made as small as {max_bytes:,} bytes.")
+            picture = picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _write(
@@ -131,17 +166,26 @@ def _reading(max_pixels: int) -> Iterator[None]:
         ) from error
 
 
-def _upright(image: Image.Image, *, fitted: bool) -> tuple[Image.Image, int, int]:
+def _whole(width: int, height: int) -> float:
+    return 1
+
+
+def _for_pages(width: int, height: int) -> float:
+    """No larger than the largest version."""
+    return min(1, WIDTHS[0] / width, MAX_HEIGHT / height)
+
+
+def _upright(image: Image.Image, scale: Callable[[int, int], float]) -> tuple[Image.Image, int, int]:
     """The picture turned upright, in sRGB, as RGB or RGBA without any metadata.
 
-    fitted: no larger than its largest version.
+    scale: how much smaller (up to 1) a picture of this width and height becomes.
     The second and third value are the width and height of the whole picture, upright.
     """
     orientation = image.getexif().get(0x0112, 1)
     turned = orientation in (5, 6, 7, 8)
     width, height = (image.height, image.width) if turned else image.size
-    scale = min(1, WIDTHS[0] / width, MAX_HEIGHT / height) if fitted else 1
-    upright_size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    factor = scale(width, height)
+    upright_size = (max(1, round(width * factor)), max(1, round(height * factor)))
     size = (upright_size[1], upright_size[0]) if turned else upright_size
 
     if image.format in ("JPEG", "MPO"):
