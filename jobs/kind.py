@@ -191,19 +191,6 @@ class Kind:
         ceiling = min(self.backoff * 2 ** min(attempt - 1, 30), self.backoff_max)
         return timedelta(seconds=uniform(0, ceiling.total_seconds()))  # noqa: S311 (jitter is no secret)
 
-    def __str__(self) -> str:
-        return self.name
-
-
-_kinds: dict[str, Kind] = {}
-
-
-def register(kind: Kind) -> None:
-    """Make a kind known; called once from its app's `ready`. Raises ValueError if the name is taken."""
-    if kind.name in _kinds and type(_kinds[kind.name]) is not type(kind):
-        raise ValueError(f"Two kinds are named {kind.name!r}.")
-    _kinds[kind.name] = kind
-
     def forget(self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
         """Delete all files and rows that this kind keeps for a job, whose own row is gone already.
 
