@@ -222,6 +222,19 @@ class Kind:
         Rows that hang on the account by a foreign key go with it. Called again if the worker died.
         """
 
+    def __str__(self) -> str:
+        return self.name
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Make a kind known; called once from its app's `ready`. Raises ValueError if the name is taken."""
+    if kind.name in _kinds and type(_kinds[kind.name]) is not type(kind):
+        raise ValueError(f"Two kinds are named {kind.name!r}.")
+    _kinds[kind.name] = kind
+
 
 def get(name: str) -> Kind | None:
     """The installed kind of that name, or None."""
