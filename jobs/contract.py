@@ -1,7 +1,20 @@
 """All that a kind's code may import from the core. docs/adding-a-kind.md walks through it."""
 
-from jobs.kind import ClaimLost, Failed, JobError, Kind, KindForm, Role, Run, Stopped, Submission, TryAgain, register
-from jobs.lifecycle import cancel, submit
+from jobs.kind import (
+    ClaimLost,
+    Failed,
+    JobError,
+    Kind,
+    KindForm,
+    OnHold,
+    Role,
+    Run,
+    Stopped,
+    Submission,
+    TryAgain,
+    register,
+)
+from jobs.lifecycle import cancel, resume, submit
 from jobs.models import Job
 from jobs.owners import jobs_of, visitor_of
 from jobs.processes import end_with_parent
@@ -14,6 +27,7 @@ __all__ = [
     "JobError",
     "Kind",
     "KindForm",
+    "OnHold",
     "Role",
     "Run",
     "Stopped",
@@ -23,6 +37,7 @@ __all__ = [
     "end_with_parent",
     "jobs_of",
     "register",
+    "resume",
     "submit",
     "visitor_of",
     "wait_of",

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 
 from jobs import lifecycle
-from jobs.kind import ClaimLost, Failed, Kind, Stopped, TryAgain
+from jobs.kind import ClaimLost, Failed, Kind, OnHold, Stopped, TryAgain
 from jobs.models import Job
 
 logger = logging.getLogger(__name__)
@@ -98,6 +98,9 @@ def _work(job: Job) -> Callable[[], None]:
         return lambda: lifecycle.fail(job, code, text, can_retry=can_retry)
     except TryAgain as error:
         return _another_try(job, kind, error)
+    except OnHold as error:
+        code, text = error.code, error.text
+        return lambda: lifecycle.hold(job, code, text)
     except (OperationalError, InterfaceError):
         logger.exception("job %s: the database went away during attempt %d", job.pk, job.attempt)
         return _another_try(job, kind, TryAgain("database", "Our database could not be reached for a moment."))

@@ -63,6 +63,14 @@ class TryAgain(JobError):
         self.not_before = not_before
 
 
+class OnHold(JobError):
+    """The object that the job changes can't be worked on until a person acts: an account was revoked, say.
+
+    Only for jobs with a resource. The job waits, and with it all jobs on the object, however long that takes; the text
+    is what their pages say. `jobs.contract.resume` lets them go on. The attempt does not count.
+    """
+
+
 class ClaimLost(BaseException):
     """The attempt was given up (its lease or its time ran out) and may write nothing more.
 
@@ -84,11 +92,16 @@ class Submission:
     payload: JSON data that `Kind.run` will read; encrypted at rest, shown to nobody.
     title: what the owner reads in lists and headings; no secrets.
     resource: the name of the shared object that the job changes (`account:17`), or "" for none.
+    kind: whose job it is, if it is not the kind that was submitted.
+    after: place in the list of an earlier submission, whose job has to succeed first. If it does not, this one is
+        cancelled.
     """
 
     payload: dict[str, Any]
     title: str
     resource: str = ""
+    kind: "Kind | None" = None
+    after: int | None = None
 
 
 class KindForm(forms.Form):
@@ -180,7 +193,7 @@ class Kind:
     """Partial that shows a succeeded job's `result` inside its card."""
 
     def run(self, run: Run) -> dict[str, Any]:
-        """Do the work. Returns the result as JSON data; raises Failed or TryAgain. Anything else raised is a bug."""
+        """Do the work. Returns the result as JSON data; raises Failed, TryAgain or OnHold. All else raised is a bug."""
         raise NotImplementedError
 
     def pause(self, attempt: int) -> timedelta:

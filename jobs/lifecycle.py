@@ -61,7 +61,8 @@ def submit(
 ) -> Accepted:
     """(nothing) → pending. Accepts the jobs, all or none, and hands them to RQ once they are committed.
 
-    owner or visitor: whose jobs they are. idempotency_key, fingerprint: see `find`; they need an owner.
+    kind: of the jobs whose submission names no other. owner or visitor: whose jobs they are. idempotency_key,
+    fingerprint: see `find`; they need an owner.
     run_at: not before this moment; None for at once. Raises KeyReused.
     """
     try:
@@ -75,21 +76,25 @@ def submit(
                     fingerprint=fingerprint,
                 )
             places = _places([one.resource for one in submissions])
-            jobs = []
-            for one, (position, has_turn) in zip(submissions, places, strict=True):
+            awaited = {one.after for one in submissions}
+            jobs: list[Job] = []
+            for index, (one, (position, has_turn)) in enumerate(zip(submissions, places, strict=True)):
+                its_kind = one.kind or kind
                 job = Job(
                     owner=owner,
                     visitor=visitor,
                     submit=together,
-                    kind=kind.name,
-                    role=kind.role,
+                    kind=its_kind.name,
+                    role=its_kind.role,
                     title=one.title[:200],
                     resource=one.resource,
                     position=position,
-                    has_turn=has_turn,
-                    holds_line=kind.holds_line and bool(one.resource),
-                    max_attempts=kind.max_attempts,
-                    time_limit=kind.time_limit,
+                    has_turn=has_turn and one.after is None,
+                    holds_line=its_kind.holds_line and bool(one.resource),
+                    after=None if one.after is None else jobs[one.after],
+                    awaited=index in awaited,
+                    max_attempts=its_kind.max_attempts,
+                    time_limit=its_kind.time_limit,
                     **({"run_at": run_at} if run_at else {}),
                 )
                 job.payload = one.payload
@@ -134,13 +139,14 @@ def _places(resources: Sequence[str]) -> list[tuple[int | None, bool]]:
             cursor.execute(
                 "INSERT INTO jobs_resource (name, last_position) VALUES (%s, 1) "
                 "ON CONFLICT (name) DO UPDATE SET last_position = jobs_resource.last_position + 1 "
-                "RETURNING last_position",
+                "RETURNING last_position, on_hold",
                 [name],
             )
-            (position,) = cursor.fetchone()
-        first_of_ours = name not in resources[:index]
-        has_turn = first_of_ours and not Job.objects.first_on(name).exists()
-        places[index] = (position, has_turn)
+            position, on_hold = cursor.fetchone()
+        nobody_before = name not in resources[:index] and not (
+            Job.objects.first_on(name).exists() or Job.objects.unfinished().filter(resource=name).exists()
+        )
+        places[index] = (position, nobody_before and not on_hold)
     return places
 
 
@@ -280,6 +286,22 @@ def hand_back(job: Job) -> bool:
     return _release(job, Attempt.Outcome.HANDED_BACK, run_at=Now(), max_attempts=F("max_attempts") + 1)
 
 
+def hold(job: Job, code: str, text: str) -> None:
+    """running → pending, without the turn: the job and the line behind it wait until `resume`. It does not count.
+
+    Without a resource there is no line to hold: running → failed. If its owner asked to cancel it: running → cancelled.
+    Raises ClaimLost if the attempt was given up.
+    """
+    if not job.resource:
+        return fail(job, code, text)
+    with transaction.atomic():
+        Resource.objects.filter(name=job.resource).update(on_hold=text)
+        waits: dict[str, Any] = {"run_at": Now(), "has_turn": False, "max_attempts": F("max_attempts") + 1}
+        if not _release(job, Attempt.Outcome.ON_HOLD, **waits, **_error(code, text, "")):
+            raise ClaimLost
+    return None
+
+
 def lose(job: Job, *, lapsed: bool = True) -> bool:
     """running → pending (or failed after the last attempt): the worker vanished. False: it finished meanwhile.
 
@@ -338,7 +360,7 @@ def cancel(job_id: UUID) -> bool:
     (`Run.progress`, `Run.keep`), or before that as it ends anyway, and then it was too late.
     """
     may = Job.objects.filter(status=Status.PENDING) | Job.objects.holding()
-    if _leave_line(job_id, may, status=Status.CANCELLED, finished_at=Now()):
+    if _leave_line(job_id, may, status=Status.CANCELLED, finished_at=Now(), after=None):
         return True
     running = Job.objects.filter(pk=job_id, status=Status.RUNNING)
     return bool(running.update(cancel_asked_at=Coalesce("cancel_asked_at", Now())))
@@ -351,6 +373,13 @@ def reschedule(job_id: UUID, run_at: datetime | None) -> bool:
         if moved:
             _push_runnable([job_id])
     return bool(moved)
+
+
+def resume(resource: str) -> None:
+    """Let the jobs on a resource run again that one of them has put on hold."""
+    with transaction.atomic():
+        if Resource.objects.filter(name=resource).exclude(on_hold="").update(on_hold=""):
+            _pass_turn(resource)
 
 
 def skip(job_id: UUID) -> bool:
@@ -379,6 +408,7 @@ def _finish(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None
         if moved:
             _end_attempt(job, outcome, values)
             _pass_turn(job.resource)
+            _settle_later(job)
     return bool(moved)
 
 
@@ -408,6 +438,7 @@ def _leave_line(job_id: UUID, guard: JobQuerySet, **values: Any) -> bool:
         moved = guard.filter(pk=job_id).update(has_turn=False, **values)
         if moved:
             _pass_turn(job.resource)
+            _settle_later(job)
     return bool(moved)
 
 
@@ -431,13 +462,56 @@ def pass_turn(resource: str) -> None:
 
 
 def _pass_turn(resource: str) -> None:
-    """Give the turn to the first pending job on the resource, if it is free. Its lock must be held."""
+    """Give the turn to the first pending job on the resource, if it is free. Its lock must be held.
+
+    Nobody gets it while that job waits for another, or the resource is on hold: whoever ends that passes the turn.
+    """
     if not resource or Job.objects.first_on(resource).exists():
         return
-    waiting = Job.objects.unfinished().filter(resource=resource).order_by("position")
-    if (following := waiting.values_list("pk", flat=True).first()) is not None:
-        Job.objects.filter(pk=following).update(has_turn=True)
-        _push_runnable([following])
+    following = Job.objects.unfinished().filter(resource=resource).order_by("position").only("after").first()
+    if following is None or following.after_id or not Resource.objects.filter(name=resource, on_hold="").exists():
+        return
+    Job.objects.filter(pk=following.pk).update(has_turn=True)
+    _push_runnable([following.pk])
+
+
+def _settle_later(job: Job) -> None:
+    """Once the end of a job is committed: say to the jobs that wait for it what it means for them.
+
+    In transactions of their own, since they may stand in lines that other transactions lock; should this process die
+    before that, the sweep does it.
+    """
+    if job.awaited:
+        transaction.on_commit(partial(settle, job.pk), robust=True)
+
+
+def settle(job_id: UUID) -> None:
+    """Let the jobs that wait for a finished one have their turn if it succeeded; cancel them if it did not."""
+    ended = Job.objects.filter(pk=job_id, finished_at__isnull=False).first()
+    if ended is None:
+        return
+    waiting = Job.objects.filter(after=job_id)
+    for follower in waiting.order_by("created_at", "pk"):
+        if ended.status == Status.SUCCEEDED:
+            _let_follow(follower)
+        else:
+            what = "failed" if ended.status == Status.FAILED else "was cancelled"
+            text = f"It was cancelled because “{ended.title}”, which had to be done first, {what}."
+            why = _error("after_failed", text, "")
+            _leave_line(follower.pk, waiting, status=Status.CANCELLED, finished_at=Now(), after=None, **why)
+
+
+def _let_follow(follower: Job) -> None:
+    """pending, stays pending: what it waited for is there."""
+    with transaction.atomic():
+        _lock(follower.resource)
+        moved = Job.objects.filter(pk=follower.pk, after__isnull=False).update(
+            after=None, has_turn=not follower.resource
+        )
+        if moved and follower.resource:
+            _pass_turn(follower.resource)
+        elif moved:
+            _push_runnable([follower.pk])
 
 
 def _push_runnable(job_ids: list[UUID]) -> None:

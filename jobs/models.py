@@ -62,10 +62,14 @@ class Submit(models.Model):
 
 
 class Resource(models.Model):
-    """A shared object's place in the order of acceptance; its row is the lock under which jobs queue up for it."""
+    """A shared object's place in the order of acceptance; its row is the lock under which jobs queue up for it.
+
+    on_hold: why no job on it runs until a person acts, for their owners; "" while they run.
+    """
 
     name = models.CharField(max_length=200, primary_key=True)
     last_position = models.BigIntegerField(default=0)
+    on_hold = models.TextField(blank=True, db_default="")
 
     def __str__(self) -> str:
         return self.name
@@ -102,7 +106,10 @@ class Job(models.Model):
         time_limit, and without `choices`, so that a new kind needs no migration.
     payload: what `Kind.run` reads; encrypted at rest. title: what the owner reads.
     resource, position: the shared object and the job's place in its order of acceptance (None without a resource).
-    has_turn: it is the resource's first job that is unfinished or holds the line. Without a resource: it is unfinished.
+    has_turn: it is the resource's first job that is unfinished or holds the line, and waits for nothing else. Without a
+        resource: it is unfinished, and waits for nothing else.
+    after: the job that has to succeed before this one may have its turn; None as soon as it has. awaited: it is some
+        other job's `after`.
     holds_line: if it fails for good, the line behind it waits (Kind.holds_line).
     run_at: not before this moment, by the database's clock; the only clock for schedules and retries.
     attempt: number of the newest attempt, 0 before the first: the fencing token. max_attempts: the last one allowed.
@@ -129,6 +136,9 @@ class Job(models.Model):
     position = models.BigIntegerField(null=True, blank=True)
     has_turn = models.BooleanField(default=True)
     holds_line = models.BooleanField(default=False)
+    # Whoever deletes a job that another still waits for must say what becomes of that one.
+    after = models.ForeignKey("self", models.RESTRICT, null=True, blank=True, related_name="followers", db_index=False)
+    awaited = models.BooleanField(db_default=False)
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     run_at = models.DateTimeField(db_default=Now())
@@ -186,6 +196,10 @@ class Job(models.Model):
                 name="job_position_with_a_resource",
             ),
             models.CheckConstraint(condition=Q(progress_percent__lte=100), name="job_percent_is_a_percentage"),
+            models.CheckConstraint(
+                condition=Q(after__isnull=True) | Q(status=Status.PENDING, has_turn=False),
+                name="job_after_another_is_pending",
+            ),
         ]
         indexes = [
             models.Index(
@@ -193,6 +207,7 @@ class Job(models.Model):
             ),
             models.Index(fields=["lease_until"], condition=Q(status=Status.RUNNING), name="job_leases"),
             models.Index(fields=["resource", "position"], condition=Q(finished_at__isnull=True), name="job_line"),
+            models.Index(fields=["after"], condition=Q(after__isnull=False), name="job_after"),
             models.Index(fields=["owner", "-created_at", "-id"], name="job_list"),
             models.Index(fields=["visitor"], condition=~Q(visitor=""), name="job_visitor"),
             # What the monitor counts, and the order of the staff's list.
@@ -265,6 +280,11 @@ class Job(models.Model):
         return self.status == Status.SUCCEEDED and self.cancel_asked_at is not None
 
     @property
+    def lacked_another(self) -> bool:
+        """Whether it was cancelled since the job that had to be done first did not succeed; its error says so."""
+        return self.status == Status.CANCELLED and self.error_code == "after_failed"
+
+    @property
     def is_holding(self) -> bool:
         """Whether it failed and the line of its resource waits for somebody to decide what happens with it."""
         return self.status == Status.FAILED and self.has_turn
@@ -274,7 +294,7 @@ class Attempt(models.Model):
     """One try at running a job, kept so that its history can be read after the fact.
 
     outcome: "" while it runs; then succeeded, failed (for good), retried (failed, another follows), lost (its worker
-    vanished), handed back (its worker was shut down) or cancelled.
+    vanished), handed back (its worker was shut down), on hold (it waits until somebody acts) or cancelled.
     """
 
     class Outcome(models.TextChoices):
@@ -284,6 +304,7 @@ class Attempt(models.Model):
         FAILED = "failed", "Failed"
         RETRIED = "retried", "Failed, another attempt followed"
         LOST = "lost", "Its worker stopped"
+        ON_HOLD = "on_hold", "Waits until somebody acts"
         HANDED_BACK = "handed_back", "Interrupted, its worker was shut down"
         CANCELLED = "cancelled", "Cancelled"
 

@@ -88,7 +88,7 @@ def _contexts(jobs: list[Job], template: str) -> list[Context]:
 
 def _body(job: Job, context: Context, template: str) -> dict[str, Any]:
     wait = context.wait
-    failed = job.status == Status.FAILED
+    failed = job.status == Status.FAILED or job.lacked_another
     return {
         "id": str(job.pk),
         "kind": job.kind,

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from jobs import dispatch, lifecycle
 from jobs.kind import Role
-from jobs.models import TURN_ON_A_RESOURCE, Job, Leader, Status, Worker
+from jobs.models import TURN_ON_A_RESOURCE, Job, Leader, Resource, Status, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +71,18 @@ def sweep() -> None:
 
 
 def mend_lines() -> None:
-    """Let the lines go on whose first job was deleted (with its owner, say)."""
-    held = Job.objects.filter(TURN_ON_A_RESOURCE, resource=OuterRef("resource"))
-    waiting = Job.objects.unfinished().filter(has_turn=False).exclude(resource="").exclude(Exists(held))
+    """Let go on what waits for a job that has ended, or that was deleted (with its owner, say)."""
+    ended = Job.objects.filter(after__isnull=False, after__finished_at__isnull=False)
+    for job in Job.objects.filter(pk__in=ended.order_by().values("after").distinct()[:BATCH]):
+        lifecycle.settle(job.pk)
+        logger.warning("job %s: it had ended, and what waited for it had not been told", job.pk)
+    same = Q(resource=OuterRef("resource"))
+    blocked = (
+        Exists(Job.objects.filter(same, TURN_ON_A_RESOURCE))
+        | Exists(Job.objects.filter(same, after__isnull=False))
+        | Exists(Resource.objects.filter(name=OuterRef("resource")).exclude(on_hold=""))
+    )
+    waiting = Job.objects.unfinished().filter(~blocked, has_turn=False).exclude(resource="")
     for resource in waiting.order_by().values_list("resource", flat=True).distinct()[:BATCH]:
         lifecycle.pass_turn(resource)
         logger.warning("resource %s: its first job was deleted, the next has the turn", resource)

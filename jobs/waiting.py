@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from jobs.models import TURN_ON_A_RESOURCE, Job, Status, Worker
+from jobs.models import TURN_ON_A_RESOURCE, Job, Resource, Status, Worker
 
 MANY = 1000
 """Counting stops here: "more than 1,000 jobs" is as good for a person, and costs the same however long the line is."""
@@ -22,7 +22,8 @@ A_MOMENT = timedelta(seconds=5)
 class Wait:
     """Why a job waits.
 
-    reason: a stable word (scheduled, retry, turn, held, no_worker, queue). text: one sentence for the owner.
+    reason: a stable word (scheduled, retry, after, turn, on_hold, held, no_worker, queue). text: one sentence for the
+    owner.
     until: when it is over, if that is known. ahead: how many jobs come first, if that is known (counted up to MANY).
     """
 
@@ -42,10 +43,12 @@ def waits_of(jobs: Iterable[Job]) -> dict[UUID, Wait]:
     now = timezone.now()
     pending = [job for job in jobs if job.status == Status.PENDING]
     scheduled = [job for job in pending if job.run_at > now]
-    behind = [job for job in pending if job.run_at <= now and not job.has_turn]
+    following = [job for job in pending if job.run_at <= now and job.after_id]
+    behind = [job for job in pending if job.run_at <= now and not job.has_turn and not job.after_id]
     due = [job for job in pending if job.run_at <= now and job.has_turn]
     return {
         **{job.pk: _for_its_time(job) for job in scheduled},
+        **(_for_another(following) if following else {}),
         **(_for_their_turn(behind) if behind else {}),
         **(_for_a_worker(due) if due else {}),
     }
@@ -59,8 +62,18 @@ def _for_its_time(job: Job) -> Wait:
     return Wait("scheduled", f"Starts {when}.", until=job.run_at)
 
 
+def _for_another(jobs: list[Job]) -> dict[UUID, Wait]:
+    titles = dict(Job.objects.filter(pk__in={job.after_id for job in jobs}).values_list("pk", "title"))
+    waits = {}
+    for job in jobs:
+        if job.after_id and (title := titles.get(job.after_id)):
+            waits[job.pk] = Wait("after", f"Starts when “{title}” is done.")
+    return waits
+
+
 def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
     resources = {job.resource for job in jobs}
+    on_hold = dict(Resource.objects.filter(name__in=resources).exclude(on_hold="").values_list("name", "on_hold"))
     first = Job.objects.filter(TURN_ON_A_RESOURCE, resource__in=resources)
     held = set(first.filter(status=Status.FAILED).values_list("resource", flat=True))
     lines = {
@@ -76,7 +89,9 @@ def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
     waits = {}
     for job in jobs:
         ahead = bisect_left(lines[job.resource], job.position or 0)
-        if job.resource in held:
+        if job.resource in on_hold:
+            waits[job.pk] = Wait("on_hold", on_hold[job.resource], ahead=ahead)
+        elif job.resource in held:
             text = (
                 "Held: an earlier job on the same object failed. "
                 "It waits until that one is retried, skipped or cancelled."

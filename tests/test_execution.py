@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from jobs import execution, kind, lifecycle
-from jobs.kind import ClaimLost, Failed, Kind, Run, Submission, TryAgain
+from jobs.kind import ClaimLost, Failed, Kind, OnHold, Run, Submission, TryAgain
 from jobs.models import Job, Status, Worker
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +52,14 @@ def raises(error: BaseException) -> Callable[[Run], Any]:
 def test_the_result_is_kept(scripted):
     job = outcome(scripted, lambda run: {"payload": run.payload, "attempt": run.attempt})
     assert (job.status, job.result) == (Status.SUCCEEDED, {"payload": {"a": 1}, "attempt": 1})
+
+
+def test_a_job_that_needs_a_person_first_waits_for_one(scripted):
+    Scripted.script = staticmethod(raises(OnHold("revoked", "Connect the account again.")))
+    (job,) = lifecycle.submit(scripted, [Submission({}, "t", "account:1")], owner=None).jobs
+    execution.perform(str(job.pk))
+    job.refresh_from_db()
+    assert (job.status, job.has_turn, job.error_code) == (Status.PENDING, False, "revoked")
 
 
 def test_a_known_failure_keeps_its_sentence(scripted):

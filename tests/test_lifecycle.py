@@ -445,3 +445,97 @@ def test_the_database_refuses_rows_that_contradict_themselves(values):
     job = accept()
     with pytest.raises(IntegrityError), transaction.atomic():
         Job.objects.filter(pk=job.pk).update(**values)
+
+
+# --- a job after another ---
+
+
+@pytest.fixture
+def two() -> list[Job]:
+    """Two jobs of one submit: the second waits for the first, and stands in the line of r."""
+    submissions = [Submission({"text": "a"}, "The first"), Submission({"text": "b"}, "The second", "r", after=0)]
+    return lifecycle.submit(echo(), submissions, owner=None).jobs
+
+
+def test_a_job_runs_after_the_one_it_waits_for(two, django_capture_on_commit_callbacks):
+    first, second = two
+    assert lifecycle.start(second.pk, "w1") is None
+    with django_capture_on_commit_callbacks(execute=True):
+        lifecycle.succeed(started(first), {})
+    assert fresh(second).after is None
+    started(second)
+
+
+def test_a_job_on_the_same_object_does_not_overtake_one_that_waits_for_another(two, django_capture_on_commit_callbacks):
+    first, second = two
+    later = accept("r")
+    assert lifecycle.start(later.pk, "w1") is None
+    with django_capture_on_commit_callbacks(execute=True):
+        lifecycle.succeed(started(first), {})
+    assert lifecycle.start(later.pk, "w1") is None
+    lifecycle.succeed(started(second), {})
+    started(later)
+
+
+def test_a_job_is_cancelled_with_a_reason_when_the_one_it_waits_for_fails(two, django_capture_on_commit_callbacks):
+    first, second = two
+    later = accept("r")
+    with django_capture_on_commit_callbacks(execute=True):
+        lifecycle.fail(started(first), "no", "It said no.")
+    gone = fresh(second)
+    assert (gone.status, gone.error_code, gone.after) == (Status.CANCELLED, "after_failed", None)
+    assert "“The first”, which had to be done first, failed." in gone.error_text
+    started(later)
+
+
+def test_cancelling_a_job_cancels_the_whole_chain_behind_it(django_capture_on_commit_callbacks):
+    chain = [Submission({}, "one"), Submission({}, "two", after=0), Submission({}, "three", after=1)]
+    jobs = lifecycle.submit(echo(), chain, owner=None).jobs
+    with django_capture_on_commit_callbacks(execute=True):
+        assert lifecycle.cancel(jobs[0].pk)
+    assert [fresh(job).status for job in jobs] == [Status.CANCELLED] * 3
+
+
+def test_one_submit_may_hold_jobs_of_several_kinds():
+    crunch = kinds.get("crunch")
+    one, other = lifecycle.submit(echo(), [Submission({}, "a", kind=crunch), Submission({}, "b")], owner=None).jobs
+    assert [(one.kind, one.role), (other.kind, other.role)] == [("crunch", "media"), ("echo", "network")]
+
+
+# --- a resource on hold ---
+
+
+def test_a_job_that_puts_its_resource_on_hold_waits_with_all_behind_it_and_goes_first():
+    first, second = accept("r"), accept("r")
+    lifecycle.hold(started(first), "revoked", "Connect the account again.")
+    third = accept("r")
+    assert not Job.objects.runnable().exists()
+    assert fresh(first).max_attempts == first.max_attempts + 1
+    lifecycle.resume("r")
+    assert list(Job.objects.runnable()) == [first]
+    lifecycle.succeed(started(first), {})
+    assert list(Job.objects.runnable()) == [second]
+    assert fresh(third).status == Status.PENDING
+
+
+def test_a_job_on_hold_can_be_cancelled():
+    first, second = accept("r"), accept("r")
+    lifecycle.hold(started(first), "revoked", "Connect the account again.")
+    assert lifecycle.cancel(first.pk)
+    assert not Job.objects.runnable().exists()
+    lifecycle.resume("r")
+    assert list(Job.objects.runnable()) == [second]
+
+
+def test_a_job_without_a_resource_can_not_wait_for_a_person():
+    job = started(accept())
+    lifecycle.hold(job, "revoked", "Connect the account again.")
+    assert (fresh(job).status, fresh(job).error_text) == (Status.FAILED, "Connect the account again.")
+
+
+def test_the_database_refuses_a_job_that_runs_before_the_one_it_waits_for(two):
+    moment = timezone.now()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Job.objects.filter(pk=two[1].pk).update(
+            status=Status.RUNNING, has_turn=True, lease_until=moment, deadline=moment
+        )

@@ -1,8 +1,8 @@
 """The lifecycle against a model: no sequence of calls may break an invariant.
 
-Hypothesis chooses among submit, start, finish, fail, try again, hand back, lose, retry and cancel (also while it runs),
-also with attempts that were given up long ago; after every step the rows are compared with the model and with the
-invariants.
+Hypothesis chooses among submit (also of jobs that wait for another), start, finish, fail, try again, hand back, hold,
+resume, lose, settle, retry and cancel (also while it runs), also with attempts that were given up long ago; after every
+step the rows are compared with the model and with the invariants.
 """
 
 from collections import defaultdict
@@ -13,11 +13,11 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
 from jobs import kind, lifecycle
 from jobs.kind import ClaimLost, Stopped, Submission
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, Resource
 
 
 @dataclass
@@ -35,6 +35,8 @@ class Model:
     """Failed, and the line waits."""
     asked: bool = False
     """Its owner asked to cancel it while it ran."""
+    after: UUID | None = None
+    """It waits for this job."""
     kept: bool = False
     """An outside effect may be under way."""
     outcomes: list[str] = field(default_factory=list)
@@ -47,6 +49,8 @@ class Lifecycle(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         Job.objects.all().delete()
+        Resource.objects.all().delete()
+        self.on_hold: set[str] = set()
         self.models: dict[UUID, Model] = {}
         self.clock = 0
         self.echo, self.strict = kind.get("echo"), kind.get("strict")
@@ -65,6 +69,11 @@ class Lifecycle(RuleBasedStateMachine):
             for other in self.models.values()
         )
 
+    def may_have_turn(self, job_id: UUID) -> bool:
+        """Whether an unfinished job has nothing to wait for but its time and a worker."""
+        mine = self.models[job_id]
+        return self.head(job_id) and mine.after is None and mine.resource not in self.on_hold
+
     def owns(self, claim: Job) -> bool:
         model = self.models[claim.pk]
         return model.status == "running" and model.attempt == claim.attempt
@@ -77,10 +86,46 @@ class Lifecycle(RuleBasedStateMachine):
         self.models[job.pk] = Model(resource, order=self.next_order(), holds_line=holds and bool(resource))
         return job.pk
 
+    @rule(target=jobs, resource=st.sampled_from(["", "a", "b"]))
+    def submit_two(self, resource):
+        assert self.echo
+        first, second = Submission({"text": ""}, "first"), Submission({"text": ""}, "second", resource, after=0)
+        one, other = lifecycle.submit(self.echo, [first, second], owner=None).jobs
+        self.models[one.pk] = Model("", order=self.next_order())
+        self.models[other.pk] = Model(resource, order=self.next_order(), after=one.pk)
+        return multiple(one.pk, other.pk)
+
+    @rule(job_id=jobs)
+    def settle(self, job_id):
+        lifecycle.settle(job_id)
+        for model in self.models.values():
+            if model.after == job_id and self.models[job_id].status in ("succeeded", "failed", "cancelled"):
+                model.after = None
+                if self.models[job_id].status != "succeeded":
+                    model.status = "cancelled"
+
+    @rule(claim=claims)
+    def hold(self, claim):
+        if not self.owns(claim):
+            with pytest.raises(ClaimLost):
+                lifecycle.hold(claim, "c", "t")
+            return
+        lifecycle.hold(claim, "c", "t")
+        if not claim.resource:
+            self.end(claim, "failed", "failed")
+            return
+        self.on_hold.add(claim.resource)
+        self.release(claim, "on_hold", counts=False)
+
+    @rule(resource=st.sampled_from(["a", "b"]))
+    def resume(self, resource):
+        lifecycle.resume(resource)
+        self.on_hold.discard(resource)
+
     @rule(target=claims, job_id=jobs)
     def start(self, job_id):
         model = self.models[job_id]
-        expected = model.status == "pending" and self.head(job_id)
+        expected = model.status == "pending" and self.may_have_turn(job_id)
         claim = lifecycle.start(job_id, "w")
         assert (claim is not None) == expected
         if claim is None:
@@ -163,7 +208,7 @@ class Lifecycle(RuleBasedStateMachine):
         at_once = model.status == "pending" or model.holding
         assert lifecycle.cancel(job_id) == (at_once or model.status == "running")
         if at_once:
-            model.status, model.holding = "cancelled", False
+            model.status, model.holding, model.after = "cancelled", False, None
         elif model.status == "running":
             model.asked = True
 
@@ -194,7 +239,8 @@ class Lifecycle(RuleBasedStateMachine):
             assert (job.status, job.attempt, outcomes[job_id]) == (model.status, model.attempt, model.outcomes)
             assert (job.cancel_asked_at is not None) == model.asked
             unfinished = model.status in ("pending", "running")
-            assert job.has_turn == (model.holding or (unfinished and self.head(job_id)))
+            assert job.has_turn == (model.holding or (unfinished and self.may_have_turn(job_id)))
+            assert job.after_id == model.after
 
     @invariant()
     def one_job_at_a_time_runs_on_a_resource(self):

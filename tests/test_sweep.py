@@ -12,10 +12,14 @@ from jobs.models import Job, Leader, Status
 pytestmark = pytest.mark.django_db
 
 
-def started() -> Job:
+def submitted(*submissions: Submission) -> list[Job]:
     echo = kind.get("echo")
     assert echo
-    (job,) = lifecycle.submit(echo, [Submission({"text": "hi"}, "t")], owner=None).jobs
+    return lifecycle.submit(echo, submissions, owner=None).jobs
+
+
+def started(resource: str = "") -> Job:
+    (job,) = submitted(Submission({"text": "hi"}, "t", resource))
     running = lifecycle.start(job.pk, "w")
     assert running
     return running
@@ -80,3 +84,21 @@ def test_a_line_goes_on_when_its_first_job_is_deleted_with_its_owner(user, other
     assert not Job.objects.runnable().exists()
     sweep.mend_lines()
     assert Job.objects.runnable().get().owner == other_user
+
+
+def test_what_waits_for_a_job_that_has_ended_is_settled_if_its_worker_died_before_it_could():
+    first, second = submitted(Submission({}, "a"), Submission({}, "b", after=0))
+    running = lifecycle.start(first.pk, "w")
+    assert running
+    # The test's transaction is never committed, so nothing that follows a commit happens.
+    lifecycle.succeed(running, {})
+    assert lifecycle.start(second.pk, "w") is None
+    sweep.mend_lines()
+    assert lifecycle.start(second.pk, "w") is not None
+
+
+def test_a_line_that_is_on_hold_or_waits_for_another_job_is_left_alone():
+    submitted(Submission({}, "a"), Submission({}, "b", "r", after=0))
+    lifecycle.hold(started("s"), "revoked", "Connect the account again.")
+    sweep.mend_lines()
+    assert not Job.objects.runnable().exclude(resource="").exists()

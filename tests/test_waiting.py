@@ -100,3 +100,21 @@ def test_a_job_in_the_queue_says_how_many_come_first(a_worker):
 def test_a_job_that_no_worker_takes_for_long_is_not_said_to_start_in_a_moment(a_worker):
     job = accept(run_at=timezone.now() - timedelta(minutes=1))
     assert reason(job) == Wait("queue", "Next in line: starts as soon as a worker takes it.", ahead=0)
+
+
+def test_a_job_that_waits_for_another_names_it():
+    echo = kind.get("echo")
+    assert echo
+    both = [Submission({}, "Four pictures"), Submission({}, "A post", "r", after=0)]
+    wait = reason(lifecycle.submit(echo, both, owner=None).jobs[1])
+    assert (wait.reason, wait.text) == ("after", "Starts when “Four pictures” is done.")
+
+
+def test_a_job_on_an_object_on_hold_says_what_has_to_be_done():
+    first, second = accept("r"), accept("r")
+    running = lifecycle.start(first.pk, "w")
+    assert running
+    lifecycle.hold(running, "revoked", "Connect the account again.")
+    assert [(reason(job).reason, reason(job).text) for job in (first, second)] == [
+        ("on_hold", "Connect the account again.")
+    ] * 2
