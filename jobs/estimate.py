@@ -3,8 +3,10 @@
 from collections import defaultdict
 
 from django.core.cache import cache
+from django.utils.translation import gettext as _
 
 from jobs.models import Job, Status
+from jobs.shared import for_a_moment
 
 WINDOW = 1000
 """The newest finished jobs, of all kinds, from which the estimates are made."""
@@ -19,6 +21,7 @@ Range = tuple[int, int]
 """From and to, in seconds: four of five jobs took less than the second, four of five more than the first."""
 
 
+@for_a_moment
 def usual() -> dict[str, Range]:
     """How long jobs run, by kind: only of those of which that can be said, and which are worth waiting for."""
     return cache.get_or_set("usual", _ranges, FRESH) or {}
@@ -27,9 +30,12 @@ def usual() -> dict[str, Range]:
 def words(span: Range) -> str:
     """A range as people say it: "20–40 s", "about 3 min"."""
     low, high = span
-    unit, size = ("min", 60) if high >= 120 else ("s", 1)
-    low, high = max(1, round(low / size)), max(1, round(high / size))
-    return f"about {high} {unit}" if low == high else f"{low}–{high} {unit}"
+    in_minutes = high >= 120
+    low, high = (max(1, round(end / (60 if in_minutes else 1))) for end in span)
+    numbers = {"low": low, "high": high}
+    if low == high:
+        return (_("about %(high)s min") if in_minutes else _("about %(high)s s")) % numbers
+    return (_("%(low)s–%(high)s min") if in_minutes else _("%(low)s–%(high)s s")) % numbers
 
 
 def _ranges() -> dict[str, Range]:

@@ -1,4 +1,7 @@
-"""Why a pending job is not running yet, in words and as data. Derived when asked for, never stored."""
+"""Why a pending job is not running yet, in words and as data. Derived when asked for, never stored.
+
+What many wait for alike (lines, queues, workers alive) is asked once for all of them, at most a second ago.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -8,8 +11,11 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from jobs.models import TURN_ON_A_RESOURCE, Job, Resource, Status, Worker
+from jobs.models import Job, Resource, Status, Worker
+from jobs.shared import for_a_moment
 
 MANY = 1000
 """Counting stops here: "more than 1,000 jobs" is as good for a person, and costs the same however long the line is."""
@@ -24,7 +30,8 @@ class Wait:
 
     reason: a stable word (scheduled, retry, after, turn, on_hold, held, no_worker, queue). text: one sentence for the
     owner.
-    until: when it is over, if that is known. ahead: how many jobs come first, if that is known (counted up to MANY).
+    until: when it is over, if that is known. ahead: how many jobs come first, if that is known (in tens from 100 on,
+    and counted up to MANY).
     """
 
     reason: str
@@ -57,9 +64,14 @@ def waits_of(jobs: Iterable[Job]) -> dict[UUID, Wait]:
 def _for_its_time(job: Job) -> Wait:
     when = _when(job.run_at)
     if job.error_code:
-        text = f"Attempt {job.attempt + 1} of {job.max_attempts} starts {when}. {job.error_text}"
+        text = _("Attempt %(attempt)s of %(of)s starts %(when)s. %(why)s") % {
+            "attempt": job.attempt + 1,
+            "of": job.max_attempts,
+            "when": when,
+            "why": job.error_text,
+        }
         return Wait("retry", text, until=job.run_at)
-    return Wait("scheduled", f"Starts {when}.", until=job.run_at)
+    return Wait("scheduled", _("Starts %(when)s.") % {"when": when}, until=job.run_at)
 
 
 def _for_another(jobs: list[Job]) -> dict[UUID, Wait]:
@@ -67,72 +79,97 @@ def _for_another(jobs: list[Job]) -> dict[UUID, Wait]:
     waits = {}
     for job in jobs:
         if job.after_id and (title := titles.get(job.after_id)):
-            waits[job.pk] = Wait("after", f"Starts when “{title}” is done.")
+            waits[job.pk] = Wait("after", _("Starts when “%(title)s” is done.") % {"title": title})
     return waits
 
 
 def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
-    resources = {job.resource for job in jobs}
-    on_hold = dict(Resource.objects.filter(name__in=resources).exclude(on_hold="").values_list("name", "on_hold"))
-    first = Job.objects.filter(TURN_ON_A_RESOURCE, resource__in=resources)
-    held = set(first.filter(status=Status.FAILED).values_list("resource", flat=True))
-    lines = {
-        resource: [
-            position or 0
-            for position in Job.objects.unfinished()
-            .filter(resource=resource)
-            .order_by("position")
-            .values_list("position", flat=True)[:MANY]
-        ]
-        for resource in resources
-    }
     waits = {}
     for job in jobs:
-        ahead = bisect_left(lines[job.resource], job.position or 0)
-        if job.resource in on_hold:
-            waits[job.pk] = Wait("on_hold", on_hold[job.resource], ahead=ahead)
-        elif job.resource in held:
-            text = (
+        line = _line(job.resource)
+        ahead = _about(bisect_left(line.positions, job.position or 0))
+        if line.on_hold:
+            waits[job.pk] = Wait("on_hold", line.on_hold, ahead=ahead)
+        elif line.is_held:
+            text = _(
                 "Held: an earlier job on the same object failed. "
                 "It waits until that one is retried, skipped or cancelled."
             )
             waits[job.pk] = Wait("held", text, ahead=ahead)
         else:
-            waits[job.pk] = Wait("turn", f"Waits behind {_words(ahead)} on the same object.", ahead=ahead)
+            text = _("Waits behind %(jobs)s on the same object.") % {"jobs": _words(ahead)}
+            waits[job.pk] = Wait("turn", text, ahead=ahead)
     return waits
 
 
+@dataclass(frozen=True)
+class Line:
+    """The line of a resource.
+
+    on_hold: see Resource. is_held: whether a failed job holds it up. positions: the places of the first MANY in it.
+    """
+
+    on_hold: str
+    is_held: bool
+    positions: list[int]
+
+
+@for_a_moment
+def _line(resource: str) -> Line:
+    on_hold = Resource.objects.filter(name=resource).values_list("on_hold", flat=True).first() or ""
+    is_held = Job.objects.first_on(resource).filter(status=Status.FAILED).exists()
+    line = Job.objects.unfinished().filter(resource=resource).order_by("position")
+    return Line(on_hold, is_held, [position or 0 for position in line.values_list("position", flat=True)[:MANY]])
+
+
 def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
-    served = set(
-        Worker.objects.alive().filter(role__in={job.role for job in jobs}).values_list("role", flat=True).distinct()
-    )
-    runnable = Job.objects.runnable().order_by("run_at").values_list("run_at", flat=True)
-    queues = {role: list(runnable.filter(role=role)[:MANY]) for role in served}
+    served = _served()
     waits = {}
     for job in jobs:
         if job.role not in served:
-            text = "No worker is running for this just now. It starts as soon as one is back."
+            text = _("No worker is running for this just now. It starts as soon as one is back.")
             waits[job.pk] = Wait("no_worker", text)
             continue
-        ahead = bisect_left(queues[job.role], job.run_at)
+        ahead = _about(bisect_left(_queue(job.role), job.run_at))
         if ahead:
-            text = f"Waits for a free worker, behind {_words(ahead)}."
+            text = _("Waits for a free worker, behind %(jobs)s.") % {"jobs": _words(ahead)}
         elif timezone.now() - job.run_at < A_MOMENT:
-            text = "Starts in a moment."
+            text = _("Starts in a moment.")
         else:
-            text = "Next in line: starts as soon as a worker takes it."
+            text = _("Next in line: starts as soon as a worker takes it.")
         waits[job.pk] = Wait("queue", text, ahead=ahead)
     return waits
 
 
+@for_a_moment
+def _served() -> set[str]:
+    """The roles of which a worker is alive."""
+    return set(Worker.objects.alive().values_list("role", flat=True))
+
+
+@for_a_moment
+def _queue(role: str) -> list[datetime]:
+    """Since when the first MANY jobs of the role may run."""
+    return list(Job.objects.runnable().filter(role=role).order_by("run_at").values_list("run_at", flat=True)[:MANY])
+
+
+def _about(jobs: int) -> int:
+    """Exact below 100, in tens from there on: it need not change at every look."""
+    return jobs if jobs < 100 else jobs // 10 * 10
+
+
 def _words(jobs: int) -> str:
     if jobs >= MANY:
-        return f"more than {MANY:,} jobs"
-    return "1 job" if jobs == 1 else f"{jobs} jobs"
+        return _("more than %(number)s jobs") % {"number": f"{MANY:,}"}
+    if jobs >= 100:
+        return _("about %(number)s jobs") % {"number": jobs}
+    return ngettext("%(number)s job", "%(number)s jobs", jobs) % {"number": jobs}
 
 
 def _when(moment: datetime) -> str:
     """A moment in the current time zone, with the day only if it is not today."""
     local = timezone.localtime(moment)
-    day = "" if local.date() == timezone.localdate() else f"on {date_format(local, 'j F')} "
-    return f"{day}at {date_format(local, 'H:i:s')} {local.tzname()}"
+    time = f"{date_format(local, 'H:i:s')} {local.tzname()}"
+    if local.date() == timezone.localdate():
+        return _("at %(time)s") % {"time": time}
+    return _("on %(day)s at %(time)s") % {"day": date_format(local, "j F"), "time": time}

@@ -15,6 +15,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connections
 
+from jobs import shared
 from jobs.sandbox.services import valkey_command
 from tests.environment import DATABASE, VAR
 from tests.processes import ROOT, Process, manage, stop_all, wait_until
@@ -23,6 +24,8 @@ StartWorker = Callable[..., Process]
 
 # Test users need no protection against guessing; a single round makes a password hash in no time.
 PBKDF2PasswordHasher.iterations = 1
+# What a process remembers for a moment would outlive what a test has just changed.
+shared.MOMENT = 0
 
 
 @pytest.fixture(scope="session", autouse=True)
