@@ -254,6 +254,8 @@ JOB_SWEEP_SECONDS: float = env.float("JOB_SWEEP_SECONDS", 1, validate=validate.R
 JOB_WORKER_SILENT_SECONDS: float = env.float("JOB_WORKER_SILENT_SECONDS", 15, validate=positive)
 # Seconds that running jobs get to end when their worker is told to stop; then they are handed to another.
 JOB_GRACE_SECONDS: float = env.float("JOB_GRACE_SECONDS", 8, validate=validate.Range(min=0))
+# Days after which a finished job is deleted with all that belongs to it; 0: jobs are kept until somebody deletes them.
+JOB_KEEP_DAYS: int = env.int("JOB_KEEP_DAYS", 0, validate=validate.Range(min=0))
 # Jobs at once in one worker process: threads for the network role, child processes for the media role.
 NETWORK_CONCURRENCY: int = env.int("NETWORK_CONCURRENCY", 32, validate=positive)
 MEDIA_CONCURRENCY: int = env.int("MEDIA_CONCURRENCY", os.cpu_count() or 1, validate=positive)

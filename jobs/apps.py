@@ -10,5 +10,5 @@ class JobsConfig(AppConfig):
     verbose_name = "Offload"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from jobs import checks  # noqa: F401
+        """Register the system checks, and what happens when a row is deleted or somebody signs in."""
+        from jobs import checks, leftovers, owners  # noqa: F401

@@ -12,9 +12,10 @@ from jobs.kind import (
     Stopped,
     Submission,
     TryAgain,
+    installed,
     register,
 )
-from jobs.lifecycle import cancel, resume, submit
+from jobs.lifecycle import cancel, delete, resume, submit
 from jobs.models import Job
 from jobs.owners import jobs_of, visitor_of
 from jobs.processes import end_with_parent
@@ -34,7 +35,9 @@ __all__ = [
     "Submission",
     "TryAgain",
     "cancel",
+    "delete",
     "end_with_parent",
+    "installed",
     "jobs_of",
     "register",
     "resume",

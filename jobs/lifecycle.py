@@ -21,7 +21,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q, Value
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Now
 
 from jobs import dispatch
@@ -385,6 +385,29 @@ def resume(resource: str) -> None:
 def skip(job_id: UUID) -> bool:
     """failed and holding its line → failed: the next job on the resource runs. False: it does not hold the line."""
     return _leave_line(job_id, Job.objects.holding())
+
+
+def delete(job_ids: Iterable[UUID]) -> int:
+    """finished → (nothing), with all that belongs to them. Returns how many: those that are not finished stay.
+
+    A failed job that holds its line lets it go on. What kinds keep of the jobs is deleted next: see `jobs.leftovers`.
+    """
+    chosen = Job.objects.filter(pk__in=list(job_ids))
+    for awaited in chosen.filter(awaited=True).values_list("pk", flat=True):
+        settle(awaited)
+    with transaction.atomic():
+        lines = sorted(set(chosen.exclude(resource="").order_by().values_list("resource", flat=True)))
+        for resource in lines:
+            _lock(resource)
+        finished = chosen.filter(~Exists(Job.objects.filter(after=OuterRef("pk"))), finished_at__isnull=False)
+        rows = dict(finished.order_by("pk").select_for_update().values_list("pk", "submit"))
+        Job.objects.filter(pk__in=list(rows)).delete()
+        Submit.objects.filter(pk__in=set(rows.values()) - {None}, jobs__isnull=True).delete()
+        for resource in lines:
+            _push_runnable(_pass_turn(resource))
+            # Its name may tell something about a person; the first job that comes back begins a new line.
+            Resource.objects.filter(~Exists(Job.objects.filter(resource=resource)), name=resource).delete()
+    return len(rows)
 
 
 # --- Shared steps ---------------------------------------------------------------------------------------------------

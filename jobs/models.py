@@ -365,3 +365,34 @@ class Leader(models.Model):
 
     def __str__(self) -> str:
         return self.task
+
+
+class Leftover(models.Model):
+    """What a deleted job may have left behind, until its kind has forgotten that too: see `jobs.leftovers`.
+
+    job_id, kind, payload_text, result: the deleted job's. due_at: not before this moment, by the database's clock.
+    """
+
+    job_id = models.UUIDField(primary_key=True, editable=False)
+    kind = models.CharField(max_length=50)
+    payload_text = EncryptedTextField(editable=False)
+    result = models.JSONField(null=True)
+    due_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.job_id}"
+
+
+class Pause(models.Model):
+    """A queue that staff have paused: workers of this role start no job while the row is there (`jobs.pauses`).
+
+    reason: for everybody whose job waits. by: who paused it. since: when, by the database's clock.
+    """
+
+    role = models.CharField(max_length=20, primary_key=True)
+    reason = models.CharField(max_length=200)
+    by = models.CharField(max_length=150)
+    since = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.role

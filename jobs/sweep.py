@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
-from jobs import dispatch, lifecycle
+from jobs import dispatch, leftovers, lifecycle
 from jobs.kind import Role
 from jobs.models import TURN_ON_A_RESOURCE, Job, Leader, Resource, Status, Worker
 
@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 """The most jobs looked at in one go; the rest wait for the next look."""
+
+OLD = 100
+"""The most jobs whose retention time is over that are deleted in one go."""
 
 LEADER_SECONDS = 4.0
 """How long a leader may keep silent before another worker takes over."""
@@ -60,7 +63,7 @@ def _past() -> CombinedExpression:
 
 
 def sweep() -> None:
-    """One look at what runs: what lost its worker is freed."""
+    """One look at what runs, and at what is over: what lost its worker is freed, what was deleted is forgotten."""
     end = time.monotonic() + LOOK_SECONDS
     for job in Job.objects.filter(status=Status.RUNNING, lease_until__lt=Now()).order_by("lease_until")[:BATCH]:
         if lifecycle.lose(job):
@@ -68,6 +71,16 @@ def sweep() -> None:
         if time.monotonic() > end:
             break
     Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()
+    if settings.JOB_KEEP_DAYS:
+        delete_old()
+    leftovers.forget(end)
+
+
+def delete_old() -> None:
+    """Delete jobs that were finished JOB_KEEP_DAYS ago; not those that somebody still has to decide about."""
+    before = Now() - timedelta(days=settings.JOB_KEEP_DAYS)
+    old = Job.objects.filter(finished_at__lt=before, has_turn=False).order_by("finished_at")
+    lifecycle.delete(old.values_list("pk", flat=True)[:OLD])
 
 
 def mend_lines() -> None:

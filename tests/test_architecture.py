@@ -17,6 +17,7 @@ LAYERS = {
     "jobs.models": 1,
     "jobs.dispatch": 2,
     "jobs.owners": 2,
+    "jobs.leftovers": 2,
     "jobs.lifecycle": 3,
     "jobs.waiting": 3,
     "jobs.sweep": 4,

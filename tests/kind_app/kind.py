@@ -2,10 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from uuid import UUID
 
 from jobs.contract import Failed, Kind, Role, Run, TryAgain
 from tests.kind_app.forms import EchoForm
@@ -71,6 +72,24 @@ class Echo(Kind):
                 hang()
         note(run, "end")
         return {"text": run.payload["text"]}
+
+    def forget(self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
+        """Delete the job's log. On the way (payload: `forget`) its process may die, or something break."""
+        if path := payload.get("log"):
+            match payload.get("forget"):
+                case "exit" if Path(path).exists():
+                    Path(path).unlink()
+                    os._exit(1)
+                case "crash":
+                    raise RuntimeError("the job was told to crash when it is forgotten")
+            Path(path).unlink(missing_ok=True)
+
+    def files(
+        self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None
+    ) -> Iterable[tuple[str, Callable[[], BinaryIO]]]:
+        """The job's log."""
+        if path := payload.get("log"):
+            yield "log.txt", lambda: Path(path).open("rb")  # noqa: SIM115
 
 
 class Strict(Echo):
