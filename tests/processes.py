@@ -15,6 +15,9 @@ from tests.environment import VAR
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
 
+PROCESSES: list["Process"] = []
+"""Every process of this run, in the order of their starts."""
+
 
 def wait_until(condition: Callable[[], T], seconds: float = 20, what: str = "") -> T:
     """The condition's first true value. Fails the test when `seconds` have passed without one."""
@@ -30,11 +33,13 @@ class Process:
     """A child process in a session of its own, its output in a log file."""
 
     def __init__(self, command: list[str], env: Mapping[str, str] | None = None, name: str = "process") -> None:
+        self.name = name
         self.log_path = VAR / f"{name}-{time.monotonic_ns()}.log"
         with self.log_path.open("wb") as log:
             self.popen = subprocess.Popen(
                 command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=log, stderr=log, start_new_session=True
             )
+        PROCESSES.append(self)
 
     @property
     def pid(self) -> int:

@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from jobs import dispatch
 from tests.environment import DATABASE
 from tests.faults.ledger import Ledger
+from tests.faults.matrix import ONLY_ON
 from tests.faults.proxy import Proxy
 from tests.faults.stage import RedisServer, Stage, Web
 from tests.processes import ROOT, manage
@@ -30,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if HERE in item.path.parents
         and (
             (not item.get_closest_marker("quick") and os.environ.get("OFFLOAD_FAULTS") != "all")
-            or ((row := item.get_closest_marker("fault")) and row.kwargs.get("database", DATABASE) != DATABASE)
+            or ((row := item.get_closest_marker("fault")) and ONLY_ON.get(row.args[0], DATABASE) != DATABASE)
         )
     ]
     if left_out:

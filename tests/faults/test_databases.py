@@ -71,7 +71,7 @@ class Postgres:
         self.server.ensure_postgres_running()
 
 
-@pytest.mark.fault(14, database="postgresql")
+@pytest.mark.fault(14)
 @pytest.mark.parametrize(
     "seconds", [pytest.param(0, id="restart", marks=pytest.mark.quick), pytest.param(8, id="past all leases")]
 )

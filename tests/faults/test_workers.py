@@ -303,7 +303,7 @@ def test_a_result_that_the_database_refuses_is_an_outcome_too(stage: Stage):
     assert job.error_code in ("internal_error", "")  # SQLite takes it
 
 
-@pytest.mark.fault(25, database="postgresql")
+@pytest.mark.fault(25)
 @pytest.mark.parametrize("shift", ["+120s", "-120s"])
 def test_a_worker_whose_clock_is_wrong_neither_doubles_nor_loses_a_job(stage: Stage, figure: Figure, shift: str):
     """On SQLite the worker's clock is the database's too, so this holds on PostgreSQL only."""
