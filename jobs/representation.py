@@ -141,6 +141,8 @@ def _links(job: Job) -> dict[str, str]:
         links["skip"] = reverse("jobs:skip", args=[job.pk])
     if job.status == Status.PENDING or (job.status == Status.RUNNING and not job.is_stopping) or holds_line:
         links["cancel"] = reverse("jobs:cancel", args=[job.pk])
+    if job.is_finished:
+        links["delete"] = reverse("jobs:delete", args=[job.pk])
     return links
 
 

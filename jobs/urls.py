@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from jobs import views, zones
+from jobs import deletion, views, zones
 
 app_name = "jobs"
 urlpatterns = [
     path("", views.home, name="home"),
     path("jobs/", views.my_jobs, name="list"),
     path("jobs/new/<slug:name>/", views.new, name="new"),
+    path("jobs/delete/", deletion.all_finished, name="delete_all"),
     path("jobs/submits/<uuid:submit_id>/", views.submit, name="submit"),
     path("time-zone/", zones.choose, name="time_zone"),
     path("jobs/status.json", views.statuses, name="statuses"),
@@ -18,4 +19,5 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/reschedule/", views.reschedule, name="reschedule"),
     path("jobs/<uuid:job_id>/cancel/", views.cancel, name="cancel"),
     path("jobs/<uuid:job_id>/skip/", views.skip, name="skip"),
+    path("jobs/<uuid:job_id>/delete/", deletion.one, name="delete"),
 ]
