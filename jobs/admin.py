@@ -70,7 +70,7 @@ class KindFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The installed kinds' names and labels."""
-        return [(kind.name, kind.label) for kind in kinds.installed()]
+        return [(kind.name, str(kind.label)) for kind in kinds.installed()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """The jobs of the chosen kind."""

@@ -15,8 +15,11 @@ from uuid import UUID
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.utils.functional import Promise
 
 Owner = AbstractBaseUser | AnonymousUser
+Text = str | Promise
+"""Words for people, translated at once or when they are shown."""
 
 
 class Role(StrEnum):
@@ -169,9 +172,9 @@ class Kind:
 
     name: ClassVar[str]
     """One word, part of its URLs; usually the app's label. Never change it: rows carry it."""
-    label: ClassVar[str]
+    label: ClassVar[Text]
     """What people call it: "E-mail", "Media file"."""
-    invitation: ClassVar[str] = ""
+    invitation: ClassVar[Text] = ""
     """One sentence on the start page and above the form."""
     role: ClassVar[Role] = Role.NETWORK
     form: ClassVar[type[KindForm] | None] = None
@@ -187,8 +190,10 @@ class Kind:
     on it, so the line waits until the failed job is tried again (it keeps its place), skipped or cancelled."""
     urls: ClassVar[str | None] = None
     """Dotted path of a URLconf of the kind's own pages, served below /<name>/."""
-    nav: ClassVar[tuple[tuple[str, str], ...]] = ()
+    nav: ClassVar[tuple[tuple[Text, str], ...]] = ()
     """Links to the kind's own pages in the site's navigation: (label, URL name)."""
+    on_hold_link: ClassVar[tuple[Text, str] | None] = None
+    """Where the owner does what jobs on hold (see OnHold) wait for: (label, URL name)."""
     summary_template: ClassVar[str] = "jobs/_result.html"
     """Partial that shows a succeeded job's `result` inside its card."""
 

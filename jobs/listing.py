@@ -35,7 +35,7 @@ class Filters(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        labels = sorted(((kind.name, kind.label) for kind in kinds.installed()), key=lambda one: one[1])
+        labels = sorted(((kind.name, str(kind.label)) for kind in kinds.installed()), key=lambda one: one[1])
         self.fields["kind"].choices = [("", "Any"), *labels]  # type: ignore[attr-defined]
 
     def conditions(self) -> Q:

@@ -247,7 +247,7 @@ class Job(models.Model):
     @property
     def kind_label(self) -> str:
         """What people call the kind."""
-        return self.the_kind.label if self.the_kind else self.kind
+        return str(self.the_kind.label) if self.the_kind else self.kind
 
     @property
     def is_finished(self) -> bool:

@@ -82,7 +82,7 @@ def numbers() -> Numbers:
 def lines() -> list[Line]:
     """One line for each installed kind, and one for each other kind of which there are jobs."""
     found = {
-        (str(kind.role), kind.name): Line(role=kind.role, kind=kind.name, label=kind.label)
+        (str(kind.role), kind.name): Line(role=kind.role, kind=kind.name, label=str(kind.label))
         for kind in kinds.installed()
     }
 
