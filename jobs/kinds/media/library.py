@@ -25,6 +25,7 @@ from jobs.contract import Failed
 from jobs.kinds.media import formats as known
 from jobs.kinds.media import pictures
 from jobs.kinds.media.conversion import Limits
+from jobs.kinds.media.files import delete_folder as delete_folder
 from jobs.kinds.media.models import Version
 
 _ENCODERS = {"image/jpeg": "JPEG", "image/webp": "WEBP", "image/png": "PNG", "image/avif": "AVIF"}
@@ -67,6 +68,12 @@ class Fitted:
     format: str
     width: int
     height: int
+
+
+def is_picture(head: bytes) -> bool:
+    """Whether a file that begins with these bytes (a few thousand do) is of a kind that `fit` takes."""
+    found = known.recognise(head[: known.HEAD_BYTES])
+    return found is not None and found.is_picture
 
 
 def fit(source: "BinaryIO | File[Any]", *, max_bytes: int, max_pixels: int, formats: Sequence[str]) -> Fitted:

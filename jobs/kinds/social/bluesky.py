@@ -4,21 +4,22 @@ https://docs.bsky.app/docs/get-started, https://atproto.com/specs/xrpc
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from jobs.contract import Failed, Run
 from jobs.kinds.social import http
 from jobs.kinds.social.facets import facets
+from jobs.kinds.social.lengths import text_on
 from jobs.kinds.social.models import Account, Network, who
+from jobs.kinds.social.post import Picture, Post, upload_all
 
 SERVICE = "https://bsky.social"
 """Where accounts sign in that did not choose a server of their own."""
-LIMITS = {"characters": 300, "bytes": 3000, "media": 4}
-"""Of app.bsky.feed.post: https://github.com/bluesky-social/atproto/blob/main/lexicons/app/bsky/feed/post.json"""
 COLLECTION = "app.bsky.feed.post"
 REVOKED = ("ExpiredToken", "InvalidToken", "AuthMissing", "AccountTakedown", "AccountDeactivated")
 """Errors of a refresh that only a new sign-in (or its owner's word with the server) can end."""
@@ -91,14 +92,17 @@ def revoke(account: Account) -> None:
     http.expect(answer, account.who)
 
 
-def post(account: Account, text: str, run: Run) -> dict[str, Any]:
-    """Write the text as a post, once over all attempts of the job. Returns its address.
+def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
+    """Write the post, once over all attempts of the job. Returns its address.
 
     The record and its key are settled before the first write and the same in each attempt. With `swapRecord: null` the
     server writes a new record, answers an identical repetition as if it were new, and refuses anything else.
     https://docs.bsky.app/docs/api/com-atproto-repo-put-record
     """
     did = account.credentials["did"]
+    text = text_on(Network.BLUESKY, post.text, post.warning)
+    blobs = upload_all(account, post, run, lambda picture, number: _upload(account, picture))
+    run.progress(95, _("Posting to %(who)s") % {"who": account.who})
     if not run.kept.get("sending"):
         now = datetime.now(UTC)
         run.keep(
@@ -106,15 +110,51 @@ def post(account: Account, text: str, run: Run) -> dict[str, Any]:
             rkey=tid(now, run.job_id.int),
             created_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             facets=facets(text, cache(lambda handle: _did_of(account, handle))),
+            # A blob is named by its content: those that a later attempt uploads once more are the same.
+            blobs=blobs,
         )
-    record = {"$type": COLLECTION, "text": text, "createdAt": run.kept["created_at"]}
+    record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": run.kept["created_at"]}
     if run.kept["facets"]:
         record["facets"] = run.kept["facets"]
+    if post.language:
+        record["langs"] = [post.language]
+    if post.pictures:
+        images = [_image(picture, blob) for picture, blob in zip(post.pictures, run.kept["blobs"], strict=True)]
+        record["embed"] = {"$type": "app.bsky.embed.images", "images": images}
     body = {"repo": did, "collection": COLLECTION, "rkey": run.kept["rkey"], "record": record, "swapRecord": None}
-    answer = http.expect(_signed_in(account, "com.atproto.repo.putRecord", body), account.who)
+    answer = http.expect(_signed_in(account, "com.atproto.repo.putRecord", json=body), account.who)
     if not isinstance(answer.fields().get("uri"), str):
         raise http.not_understood(account.who)
     return {"url": f"https://bsky.app/profile/{did}/post/{run.kept['rkey']}"}
+
+
+def _upload(account: Account, picture: Picture) -> dict[str, Any]:
+    """Hand over a picture. Returns the blob by which a record names it, every field checked.
+
+    https://docs.bsky.app/docs/api/com-atproto-repo-upload-blob, https://atproto.com/specs/data-model#blob-type
+    """
+    answer = _signed_in(
+        account,
+        "com.atproto.repo.uploadBlob",
+        data=picture.read(),
+        content_type=picture.type,
+        seconds=http.UPLOAD_SECONDS,
+    )
+    blob = http.expect(answer, account.who).fields().get("blob")
+    ref = blob.get("ref") if isinstance(blob, dict) else None
+    link = ref.get("$link") if isinstance(ref, dict) else None
+    if not isinstance(blob, dict) or not isinstance(blob.get("size"), int) or not http.secret(link):
+        raise http.not_understood(account.who)
+    return {"$type": "blob", "ref": {"$link": link}, "mimeType": picture.type, "size": blob["size"]}
+
+
+def _image(picture: Picture, blob: dict[str, Any]) -> dict[str, Any]:
+    """https://github.com/bluesky-social/atproto/blob/main/lexicons/app/bsky/embed/images.json"""
+    return {
+        "alt": picture.alt,
+        "image": blob,
+        "aspectRatio": {"width": picture.width, "height": picture.height},
+    }
 
 
 def tid(moment: datetime, clock: int) -> str:
@@ -126,14 +166,17 @@ def tid(moment: datetime, clock: int) -> str:
     return "".join("234567abcdefghijklmnopqrstuvwxyz"[number >> shift & 31] for shift in range(60, -1, -5))
 
 
-def _signed_in(account: Account, method: str, body: Mapping[str, Any]) -> http.Answer:
-    """Call with the account's access token; if it has expired, refresh the session and call once more."""
+def _signed_in(account: Account, method: str, **what: Any) -> http.Answer:
+    """Call with the account's access token; if it has expired, refresh the session and call once more.
+
+    what: as for `_call`.
+    """
     credentials = account.credentials
-    answer = _call("POST", credentials["pds"], method, account.who, token=credentials["access"], json=body)
+    answer = _call("POST", credentials["pds"], method, account.who, token=credentials["access"], **what)
     if answer.fields().get("error") not in ("ExpiredToken", "InvalidToken"):
         return answer
     session = _refresh(account)
-    return _call("POST", session.pds, method, account.who, token=session.access, json=body)
+    return _call("POST", session.pds, method, account.who, token=session.access, **what)
 
 
 def _refresh(account: Account) -> Session:
@@ -194,9 +237,12 @@ def _call(
     name: str,
     *,
     token: str = "",
-    params: Mapping[str, str] | None = None,
-    json: object = None,
+    content_type: str = "",
+    **what: Any,
 ) -> http.Answer:
-    """One XRPC call."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return http.request(verb, f"{server}/xrpc/{method}", name, headers=headers, params=params, json=json)
+    """One XRPC call. content_type: of `data`. what: as for http.request."""
+    headers = {
+        **({"Authorization": f"Bearer {token}"} if token else {}),
+        **({"Content-Type": content_type} if content_type else {}),
+    }
+    return http.request(verb, f"{server}/xrpc/{method}", name, headers=headers, **what)

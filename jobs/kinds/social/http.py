@@ -34,6 +34,8 @@ READ_SECONDS = 20
 """The longest silence of a server."""
 BODY_SECONDS = 30
 """The longest time from the request to the end of the body."""
+UPLOAD_SECONDS = 120
+"""The same for a request that sends a picture."""
 MAX_BODY = 1024 * 1024
 """Bytes of a body that are read; what follows is left."""
 MAX_WAIT = timedelta(days=1)
@@ -173,24 +175,35 @@ def request(
     *,
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
-    data: Mapping[str, str] | bytes | None = None,
+    data: Mapping[str, str | list[str]] | bytes | None = None,
+    files: Mapping[str, tuple[str, bytes, str]] | None = None,
     json: object = None,
+    seconds: float | None = None,
 ) -> Answer:
     """Send one request and read its answer, whatever its status.
 
-    who: the other side in sentences, "Mastodon (mastodon.example)". params, data, json: as in requests.
+    who: the other side in sentences, "Mastodon (mastodon.example)". params, data, json: as in requests; files: name,
+    content and media type of each. seconds: the longest time until the answer's body ends; None for BODY_SECONDS.
     Raises Failed if the address is not one we call, TryAgain if no whole answer came; the request may have had its
     effect even so.
     """
     sandbox = in_sandbox(url)
     if not sandbox and _parse(url).scheme != "https":
         raise Failed("address", f"{who} named an address that does not begin with https://, which we don't call.")
-    end = time.monotonic() + BODY_SECONDS
+    end = time.monotonic() + (BODY_SECONDS if seconds is None else seconds)
     try:
         with (
             _Session(sandbox=sandbox) as session,
             session.request(
-                method, url, headers=headers, params=params, data=data, json=json, stream=True, allow_redirects=False
+                method,
+                url,
+                headers=headers,
+                params=params,
+                data=data,
+                files=files,
+                json=json,
+                stream=True,
+                allow_redirects=False,
             ) as response,
         ):
             return Answer(response.status_code, response.headers, _read(response, end))

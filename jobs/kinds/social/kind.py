@@ -1,53 +1,97 @@
-"""The social kind: one job posts one text to one account."""
+"""The social kind: one job posts one text, with its pictures, to one account."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
+from uuid import UUID
 
-from jobs.contract import Failed, JobError, Kind, Role, Run
-from jobs.kinds.social import bluesky, mastodon, webhooks
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from jobs.contract import Failed, JobError, Kind, OnHold, Role, Run, TryAgain
 from jobs.kinds.social.forms import PostForm
-from jobs.kinds.social.models import Account, Network
+from jobs.kinds.social.models import Account
+from jobs.kinds.social.networks import POST, READ_LIMITS
+from jobs.kinds.social.pictures import prepared_for
+from jobs.kinds.social.post import Post, forget_uploads
 
-POST: dict[str, Callable[[Account, str, Run], dict[str, Any]]] = {
-    Network.MASTODON: mastodon.post,
-    Network.BLUESKY: bluesky.post,
-    Network.WEBHOOK: webhooks.post,
-}
-"""How each network is posted to: publishes the text once over all attempts, and returns what the result shows."""
+LIMITS_HOLD = timedelta(days=1)
+"""How long a server's limits are taken for known."""
 
 
 class SocialKind(Kind):
-    """Posts in the order in which they were submitted to an account, which is the job's resource."""
+    """Posts in the order in which they were submitted to an account, which is the job's resource.
+
+    When an account has to be connected again, its posts wait for that.
+    """
 
     name = "social"
-    label = "Social post"
-    invitation = "Post a text to your Mastodon, Bluesky and webhook accounts."
+    label = gettext_lazy("Social post")
+    invitation = gettext_lazy("Post to your Mastodon, Bluesky and webhook accounts at once.")
     role = Role.NETWORK
     form = PostForm
     max_attempts = 5
-    time_limit = timedelta(minutes=2)
+    time_limit = timedelta(minutes=5)
     urls = "jobs.kinds.social.urls"
-    nav = (("Social accounts", "social:accounts"),)
+    nav = ((gettext_lazy("Social accounts"), "social:accounts"),)
+    on_hold_link = (gettext_lazy("Connect the account again"), "social:accounts")
     summary_template = "social/_result.html"
 
     def run(self, run: Run) -> dict[str, Any]:
         """Post, and keep on the account whether it works. Result: network, account, and the link or the answer."""
         account = Account.objects.filter(pk=run.payload["account"], owner=run.owner_id).first()
         if account is None:
-            text = "The account was disconnected before this was posted. Connect it and submit the post again."
+            text = _("The account was disconnected before this was posted. Connect it and submit the post again.")
             raise Failed("account_gone", text, can_retry=False)
-        run.progress(10, f"Posting to {account.who}")
+        prepared = prepared_for(account, run.job_id) if run.payload.get("alts") else []
         try:
-            posted = POST[account.network](account, run.payload["text"], run)
+            posted = POST[account.network](account, Post.of(run.payload, prepared), run)
         except JobError as error:
-            _remember(account, error.text, needs_reconnect=error.code == "reconnect")
-            raise
-        _remember(account, "", needs_reconnect=False)
+            if error.code == "refused":
+                # It may be one of the pictures that is not known there any more.
+                forget_uploads(run.job_id)
+            if error.code != "reconnect":
+                _remember(account, error.text)
+                raise
+            if not _remember(account, error.text, needs_reconnect=True):
+                raise TryAgain("reconnected", _("The account was connected again meanwhile.")) from error
+            raise OnHold(error.code, _("%(problem)s This post waits for that.") % {"problem": error.text}) from error
+        _remember(account, "")
+        _read_limits(account)
         return {"network": account.get_network_display(), "account": account.handle, **posted}
 
+    def forget(self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
+        """What was posted stays where it is; only what was noted on the way goes."""
+        forget_uploads(job_id)
 
-def _remember(account: Account, last_error: str, *, needs_reconnect: bool) -> None:
-    """Keep how the account fares, if that has changed."""
-    if (account.last_error, account.needs_reconnect) != (last_error, needs_reconnect):
-        Account.objects.filter(pk=account.pk).update(last_error=last_error, needs_reconnect=needs_reconnect)
+    def files(
+        self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None
+    ) -> Iterable[tuple[str, Callable[[], BinaryIO]]]:
+        """The post as it was submitted."""
+        said = json.dumps({**payload, "result": result}, ensure_ascii=False, indent=2).encode()
+        yield "post.json", lambda: BytesIO(said)
+
+    def belongings(self, owner_id: int) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
+        """The connected accounts, without what opens them."""
+        columns = ("network", "instance", "handle", "display_name", "connected_at")
+        yield "accounts", Account.objects.filter(owner=owner_id).values(*columns).iterator()
+
+
+def _remember(account: Account, last_error: str, *, needs_reconnect: bool = False) -> bool:
+    """Keep how the account fares. False: it was connected again since this attempt began, or is gone."""
+    same = Account.objects.filter(pk=account.pk, connected_at=account.connected_at)
+    return bool(same.update(last_error=last_error, needs_reconnect=needs_reconnect))
+
+
+def _read_limits(account: Account) -> None:
+    """Ask the account's server for its limits once a day: after a post, when nobody waits for the answer."""
+    now = timezone.now()
+    read = READ_LIMITS.get(account.network)
+    if read is None or (account.limits_read_at and account.limits_read_at > now - LIMITS_HOLD):
+        return
+    with suppress(JobError):
+        Account.objects.filter(pk=account.pk).update(limits=read(account.instance), limits_read_at=now)

@@ -6,19 +6,27 @@ https://docs.joinmastodon.org/client/intro/
 import html
 import json
 import re
+import time
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jobs.contract import Failed, Run
+from django.utils.translation import gettext as _
+
+from jobs.contract import Failed, Run, TryAgain
 from jobs.kinds.social import http
 from jobs.kinds.social.lengths import REMOTE_MENTION
 from jobs.kinds.social.models import Account, MastodonApp, Network, who
+from jobs.kinds.social.post import Picture, Post, upload_all
 
-SCOPES = "read:accounts read:statuses write:statuses"
+SCOPES = "read:accounts read:statuses write:statuses write:media"
 NEWEST = 40
 """Statuses that are looked through for a post whose outcome is unknown; the most that one request gives."""
+PROCESSING_SECONDS = 45
+"""How long one attempt waits until the server has processed an uploaded picture."""
+PROCESSING_PAUSE = 0.5
+"""Seconds between two looks at that."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,16 @@ def read_limits(instance: str) -> dict[str, int]:
         fields = answer.fields()
         if answer.ok and isinstance(fields.get("version"), str):
             statuses = _object(_object(fields, "configuration"), "statuses")
-            return {
-                "characters": _count(statuses.get("max_characters")) or _count(fields.get("max_toot_chars")) or 500,
-                "characters_per_url": _count(statuses.get("characters_reserved_per_url")) or 23,
-                "media": _count(statuses.get("max_media_attachments")) or 4,
+            media = _object(_object(fields, "configuration"), "media_attachments")
+            stated = {
+                "characters": _count(statuses.get("max_characters")) or _count(fields.get("max_toot_chars")),
+                "characters_per_url": _count(statuses.get("characters_reserved_per_url")),
+                "media": _count(statuses.get("max_media_attachments")),
+                "picture_bytes": _count(media.get("image_size_limit")),
+                "picture_pixels": _count(media.get("image_matrix_limit")),
+                "alt": _count(media.get("description_limit")),
             }
+            return {limit: number for limit, number in stated.items() if number}
         if answer.status in (429, 503) or 300 <= answer.status < 400:
             http.expect(answer, name)
     raise Failed("not_mastodon", f"There is no Mastodon server at {http.host_of(instance)}. Please check the address.")
@@ -64,7 +77,7 @@ def app_of(instance: str, callback_url: str) -> MastodonApp:
 
     https://docs.joinmastodon.org/methods/apps/#create
     """
-    app = MastodonApp.objects.filter(instance=instance, callback_url=callback_url).first()
+    app = MastodonApp.objects.filter(instance=instance, callback_url=callback_url, scopes=SCOPES).first()
     if app and _is_known(app):
         return app
     name = who(Network.MASTODON, instance)
@@ -74,7 +87,9 @@ def app_of(instance: str, callback_url: str) -> MastodonApp:
     if not all(client.values()):
         raise http.not_understood(name)
     return MastodonApp.objects.update_or_create(
-        instance=instance, callback_url=callback_url, defaults={"credentials_text": json.dumps(client)}
+        instance=instance,
+        callback_url=callback_url,
+        defaults={"credentials_text": json.dumps(client), "scopes": SCOPES},
     )[0]
 
 
@@ -150,8 +165,8 @@ def revoke(account: Account) -> None:
     http.expect(http.request("POST", f"{account.instance}/oauth/revoke", account.who, data=form), account.who)
 
 
-def post(account: Account, text: str, run: Run) -> dict[str, Any]:
-    """Publish the text as a status, once over all attempts of the job. Returns its address.
+def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
+    """Publish the post as a status, once over all attempts of the job. Returns its address.
 
     Servers may ignore Idempotency-Key or forget it within the hour, so an attempt that follows one of unknown outcome
     first looks for its status among those that appeared since.
@@ -159,24 +174,80 @@ def post(account: Account, text: str, run: Run) -> dict[str, Any]:
     """
     newest = _newest(account)
     if run.kept.get("sending"):
-        wanted = _essence(text)
+        wanted = _essence_of(post)
         for status in newest:
-            if status["id"] not in run.kept["known"] and _essence(_plain(status.get("content"))) == wanted:
-                return _posted(account, status)
-    else:
+            if status["id"] not in run.kept["known"] and _essence_there(status) == wanted:
+                return _posted(account, status, post)
+    media = upload_all(account, post, run, lambda picture, number: _upload(account, picture, f"{run.job_id}-{number}"))
+    for number, media_id in enumerate(media, 1):
+        run.progress(90, _("Waiting for %(host)s to look at picture %(number)d") % _named(account, number))
+        _wait_for_processing(account, media_id)
+    run.progress(95, _("Posting to %(who)s") % {"who": account.who})
+    if not run.kept.get("sending"):
         run.keep(sending=True, known=[status["id"] for status in newest])
+    fields = {"status": post.text, "spoiler_text": post.warning, "language": post.language}
     answer = http.request(
         "POST",
         f"{account.instance}/api/v1/statuses",
         account.who,
         headers=_bearer(account.credentials["token"]) | {"Idempotency-Key": str(run.job_id)},
-        data={"status": text},
+        data={
+            **{name: value for name, value in fields.items() if value},
+            **({"visibility": post.visibility} if post.visibility else {}),
+            **({"media_ids[]": media} if media else {}),
+        },
     )
     status = http.expect(answer, account.who).fields()
     if not isinstance(status.get("id"), str):
         # Whether it is published will show among the newest statuses.
         raise http.not_understood(account.who)
-    return _posted(account, status)
+    return _posted(account, status, post)
+
+
+def _named(account: Account, number: int) -> dict[str, Any]:
+    return {"host": http.host_of(account.instance), "number": number}
+
+
+def _upload(account: Account, picture: Picture, name: str) -> str:
+    """Hand over a picture. Returns the server's id of it. name: without a suffix; ids may be made from it.
+
+    https://docs.joinmastodon.org/methods/media/#v2, and #v1 for servers that know no other.
+    """
+    suffix = picture.type.rpartition("/")[2]
+    for version in ("v2", "v1"):
+        answer = http.request(
+            "POST",
+            f"{account.instance}/api/{version}/media",
+            account.who,
+            headers=_bearer(account.credentials["token"]),
+            data={"description": picture.alt},
+            files={"file": (f"{name}.{suffix}", picture.read(), picture.type)},
+            seconds=http.UPLOAD_SECONDS,
+        )
+        if answer.status not in (404, 405):
+            break
+    media_id = http.expect(answer, account.who).fields().get("id")
+    if not isinstance(media_id, str) or not re.fullmatch(r"[\w-]{1,200}", media_id):
+        raise http.not_understood(account.who)
+    return media_id
+
+
+def _wait_for_processing(account: Account, media_id: str) -> None:
+    """Wait until the picture can be posted. Raises TryAgain if that takes long.
+
+    https://docs.joinmastodon.org/methods/media/#get: 206 until then. Servers without it take pictures as they come.
+    """
+    end = time.monotonic() + PROCESSING_SECONDS
+    while True:
+        url = f"{account.instance}/api/v1/media/{media_id}"
+        answer = http.request("GET", url, account.who, headers=_bearer(account.credentials["token"]))
+        if answer.status in (404, 405):
+            return
+        if http.expect(answer, account.who).status != 206:
+            return
+        if time.monotonic() > end:
+            raise TryAgain("processing", _("%(who)s is still busy with the pictures.") % {"who": account.who})
+        time.sleep(PROCESSING_PAUSE)
 
 
 def _newest(account: Account) -> list[dict[str, Any]]:
@@ -195,10 +266,22 @@ def _newest(account: Account) -> list[dict[str, Any]]:
     return [status for status in statuses if isinstance(status, dict) and isinstance(status.get("id"), str)]
 
 
-def _posted(account: Account, status: dict[str, Any]) -> dict[str, Any]:
-    """The result of a job: the address of the status, or of its account where the server names none that is one."""
+def _posted(account: Account, status: dict[str, Any], post: Post) -> dict[str, Any]:
+    """The result of a job: the address of the status, or of its account where the server names none that is one.
+
+    missing: how many pictures the server left out, if it did.
+    """
     url = status.get("url")
-    return {"url": url if http.is_web_address(url) else f"{account.instance}/{account.handle.rpartition('@')[0]}"}
+    missing = len(post.pictures) - len(_attachments(status))
+    return {
+        "url": url if http.is_web_address(url) else f"{account.instance}/{account.handle.rpartition('@')[0]}",
+        **({"missing": missing} if missing > 0 else {}),
+    }
+
+
+def _attachments(status: dict[str, Any]) -> list[dict[str, Any]]:
+    attached = status.get("media_attachments")
+    return [one for one in attached if isinstance(one, dict)] if isinstance(attached, list) else []
 
 
 def _plain(content: object) -> str:
@@ -206,8 +289,19 @@ def _plain(content: object) -> str:
     return html.unescape(re.sub(r"<[^<>]*>", "", content)) if isinstance(content, str) else ""
 
 
+def _essence_of(post: Post) -> list[str]:
+    """What a post and its status have in common: text, warning, and what the pictures show."""
+    return [_essence(text) for text in (post.text, post.warning, *(picture.alt for picture in post.pictures))]
+
+
+def _essence_there(status: dict[str, Any]) -> list[str]:
+    said = status.get("spoiler_text"), *(attached.get("description") for attached in _attachments(status))
+    texts = (text if isinstance(text, str) else "" for text in said)
+    return [_essence(text) for text in (_plain(status.get("content")), *texts)]
+
+
 def _essence(text: str) -> str:
-    """What a text and its status have in common: servers change white space and shorten mentions to names."""
+    """What of a text stays: servers change white space and shorten mentions to names."""
     return "".join(REMOTE_MENTION.sub(r"@\1", unicodedata.normalize("NFKC", text)).split())
 
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
+from django.utils import timezone
 from encrypted_fields.fields import EncryptedTextField
 
 from jobs.contract import Failed
@@ -21,6 +22,34 @@ class Network(models.TextChoices):
     WEBHOOK = "webhook", "Webhook"
 
 
+LIMITS: dict[str, dict[str, int]] = {
+    # Pictures of more pixels are made smaller by Mastodon itself.
+    # https://github.com/mastodon/mastodon/blob/main/app/models/media_attachment.rb
+    Network.MASTODON: {
+        "characters": 500,
+        "characters_per_url": 23,
+        "media": 4,
+        "picture_bytes": 8_000_000,
+        "picture_pixels": 3840 * 2160,
+        "alt": 1500,
+    },
+    # https://github.com/bluesky-social/atproto/blob/main/lexicons/app/bsky/feed/post.json and embed/images.json; its
+    # app shows no more pixels, and takes no longer descriptions.
+    Network.BLUESKY: {
+        "characters": 300,
+        "bytes": 3000,
+        "media": 4,
+        "picture_bytes": 1_000_000,
+        "picture_pixels": 2000 * 2000,
+        "alt": 2000,
+    },
+    # Four pictures in base64 stay below 1 MB, the largest body that many receivers take.
+    Network.WEBHOOK: {"media": 4, "picture_bytes": 150_000, "picture_pixels": 1280 * 960},
+}
+"""What each network allows where a server says nothing else; the names are those of Account.limits."""
+LIMIT_NAMES = tuple(LIMITS["mastodon"] | LIMITS["bluesky"])
+
+
 class Account(models.Model):
     """A place that its owner may post to.
 
@@ -28,9 +57,12 @@ class Account(models.Model):
     handle: the account's name there (`@ann@mastodon.example`), for a webhook the name that its owner gave it.
     credentials_text: JSON with what the network's module needs, encrypted at rest.
     limits: what one post may hold: characters (as the network counts them), characters_per_url (what a link counts as),
-        bytes, media (files). What is not there is not limited.
+        bytes, media (pictures); of each picture picture_bytes, picture_pixels, and alt (characters of its description).
+        What is not there is not limited, or the server did not say; see `Account.limit`.
+    limits_read_at: when they were asked for; None if long ago.
     last_error: a sentence about the last post that did not work, "" once one works again.
     needs_reconnect: access was taken away; nothing can be posted until the account is connected again.
+    connected_at: when its owner connected it, the last time.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="social_accounts")
@@ -41,9 +73,10 @@ class Account(models.Model):
     avatar = models.FileField(upload_to="social/avatars", blank=True)
     credentials_text = EncryptedTextField(editable=False)
     limits = models.JSONField(default=dict, blank=True)
+    limits_read_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True, default="")
     needs_reconnect = models.BooleanField(default=False)
-    connected_at = models.DateTimeField(auto_now_add=True)
+    connected_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["network", "handle", "pk"]
@@ -60,6 +93,16 @@ class Account(models.Model):
     def who(self) -> str:
         """The other side in sentences: "Mastodon (mastodon.example)"."""
         return who(self.network, self.instance)
+
+    @property
+    def resource(self) -> str:
+        """The line in which its posts wait."""
+        return f"account:{self.pk}"
+
+    def limit(self, name: str) -> int | None:
+        """One of its limits, or what the network is known to allow; None for no limit."""
+        value: int | None = self.limits.get(name, LIMITS[self.network].get(name))
+        return value
 
     @property
     def credentials(self) -> dict[str, Any]:
@@ -80,11 +123,12 @@ class Account(models.Model):
 class MastodonApp(models.Model):
     """How a Mastodon server knows this site: registered once for each server and callback address.
 
-    credentials_text: JSON with client_id and client_secret, encrypted at rest.
+    scopes: what it may ask for. credentials_text: JSON with client_id and client_secret, encrypted at rest.
     """
 
     instance = models.CharField(max_length=300)
     callback_url = models.CharField(max_length=500)
+    scopes = models.CharField(max_length=200, blank=True, db_default="")
     credentials_text = EncryptedTextField(editable=False)
     registered_at = models.DateTimeField(auto_now_add=True)
 
@@ -104,6 +148,26 @@ class MastodonApp(models.Model):
             return dict(json.loads(self.credentials_text))
         except ValueError:
             return {}
+
+
+class Upload(models.Model):
+    """A picture that a network has taken for a post that is not published yet.
+
+    job_id: of the post. number: the picture's place in it, from 1. reference: by which the network knows it, JSON.
+    """
+
+    job_id = models.UUIDField()
+    number = models.PositiveSmallIntegerField()
+    reference = models.JSONField()
+    uploaded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job_id", "number"], name="social_upload_once_for_each_picture"),
+        ]
+
+    def __str__(self) -> str:
+        return f"picture {self.number} of {self.job_id}"
 
 
 def who(network: str, instance: str) -> str:

@@ -15,15 +15,17 @@ from django.core.files.base import ContentFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs.contract import JobError
+from jobs.contract import JobError, resume
 from jobs.kinds.social import avatars, bluesky, http, mastodon
 from jobs.kinds.social.forms import BlueskyForm, ConnectForm, MastodonForm, WebhookForm
 from jobs.kinds.social.models import Account, MastodonApp, Network
+from jobs.kinds.social.networks import REVOKE
 
 PENDING = "social_mastodon"
 """Session key of the authorisation that a person is about to give."""
@@ -97,7 +99,7 @@ def mastodon_callback(request: HttpRequest) -> HttpResponse:
 def disconnect(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the access back to the other side and forget the account."""
     account = get_object_or_404(Account, pk=pk, owner=_owner(request))
-    name = str(account)
+    name, resource = str(account), account.resource
     try:
         if revoke := REVOKE.get(account.network):
             revoke(account)
@@ -109,6 +111,8 @@ def disconnect(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.success(request, f"{name} is disconnected.")
     account.delete()
+    # What waited for it to be connected again can say now that it is gone.
+    resume(resource)
     return _to_accounts()
 
 
@@ -151,7 +155,6 @@ def _connect_bluesky(request: HttpRequest, asked: dict[str, Any]) -> str:
         asked["service"],
         f"@{session.handle}",
         session.credentials(),
-        limits=bluesky.LIMITS,
         display_name=name,
     )
     _show(account, picture)
@@ -172,9 +175,6 @@ CONNECT: dict[str, tuple[type[ConnectForm], Callable[[HttpRequest, dict[str, Any
 }
 """How an account is connected on each network."""
 
-REVOKE: dict[str, Callable[[Account], None]] = {Network.MASTODON: mastodon.revoke, Network.BLUESKY: bluesky.revoke}
-"""How access is given back; a webhook has none."""
-
 
 def _save(
     request: HttpRequest,
@@ -186,7 +186,7 @@ def _save(
     limits: dict[str, int] | None = None,
     display_name: str = "",
 ) -> Account:
-    """Keep a connected account, or what is new of one that was connected before."""
+    """Keep a connected account, or what is new of one that was connected before; its posts need not wait any longer."""
     account, made = Account.objects.update_or_create(
         owner=_owner(request),
         network=network,
@@ -195,11 +195,14 @@ def _save(
         defaults={
             "credentials_text": json.dumps(credentials),
             "limits": limits or {},
+            "limits_read_at": timezone.now(),
             "display_name": display_name,
             "last_error": "",
             "needs_reconnect": False,
+            "connected_at": timezone.now(),
         },
     )
+    resume(account.resource)
     messages.success(request, f"{account} is connected." if made else f"{account} is connected again.")
     return account
 

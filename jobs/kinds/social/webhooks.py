@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from jobs.contract import Failed, Run
 from jobs.kinds.social import http
 from jobs.kinds.social.models import Account
+from jobs.kinds.social.post import Post
 
 PREFIX = "whsec_"
 
@@ -33,8 +34,8 @@ def is_secret(text: str) -> bool:
     return text.startswith(PREFIX) and 24 <= len(key) <= 64
 
 
-def post(account: Account, text: str, run: Run) -> dict[str, Any]:
-    """Deliver the text. Returns what the receiver answered.
+def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
+    """Deliver the post, its pictures in base64. Returns what the receiver answered.
 
     All attempts carry the same `webhook-id`, by which the receiver tells a repetition, and the same body.
     """
@@ -44,7 +45,7 @@ def post(account: Account, text: str, run: Run) -> dict[str, Any]:
         {
             "type": "post.created",
             "timestamp": run.kept["created_at"],
-            "data": {"id": str(run.job_id), "text": text},
+            "data": {"id": str(run.job_id), "text": post.text, **_more(post)},
         },
         ensure_ascii=False,
     )
@@ -63,3 +64,24 @@ def post(account: Account, text: str, run: Run) -> dict[str, Any]:
         raise Failed("refused", f"{account.who} refused the post. Please check that it knows the same signing secret.")
     http.expect(answer, account.who)
     return {"status": answer.status, "answer": http.clean(answer.body.decode(errors="replace"))}
+
+
+def _more(post: Post) -> dict[str, Any]:
+    """What else was said of a post; fields without a value are left out."""
+    pictures = [
+        {
+            "alt": picture.alt,
+            "type": picture.type,
+            "width": picture.width,
+            "height": picture.height,
+            "content": base64.b64encode(picture.read()).decode(),
+        }
+        for picture in post.pictures
+    ]
+    fields = {
+        "warning": post.warning,
+        "language": post.language,
+        "visibility": post.visibility,
+        "pictures": pictures,
+    }
+    return {name: value for name, value in fields.items() if value}

@@ -69,7 +69,7 @@ def test_a_mastodon_account_is_connected_with_its_name_picture_and_limits(page, 
     assert (account.owner, account.instance, account.handle) == (user, careless.origin, f"@ann@{host}")
     assert account.display_name == "Ann <b>"
     assert "Ann &lt;b&gt;" in response.content.decode()
-    assert account.limits == {"characters": 100, "characters_per_url": 23, "media": 4}
+    assert account.limits == {"characters": 100}
     (call,) = careless.calls("POST /oauth/token")
     assert (call.form["code"], call.form["client_secret"]) == ("c0de", "careless-secret")
     shown = page.get(reverse("social:avatar", args=[account.pk]))
@@ -101,6 +101,14 @@ def test_an_app_that_the_server_forgot_is_registered_anew(page, careless):
     careless.misbehave("POST /oauth/token", Reply({"error": "invalid_client"}, 401))
     careless.routes["POST /api/v1/apps"] = Reply({"client_id": "second", "client_secret": "secret"})
     assert sent_to(page, careless)["client_id"] == "second"
+    assert MastodonApp.objects.count() == 1
+
+
+def test_an_app_that_may_not_send_pictures_is_registered_anew(page, careless):
+    sent_to(page, careless)
+    MastodonApp.objects.update(scopes="read:accounts read:statuses write:statuses")
+    assert "write:media" in sent_to(page, careless)["scope"]
+    assert len(careless.calls("POST /api/v1/apps")) == 2
     assert MastodonApp.objects.count() == 1
 
 
@@ -210,7 +218,7 @@ def test_limits_are_believed_only_if_they_are_numbers(page, careless, statuses, 
     answer = Reply({"version": "4.3", "configuration": {"statuses": statuses}})
     careless.routes["GET /api/v2/instance"] = answer
     page.get(CALLBACK, {"code": "c0de", "state": sent_to(page, careless)["state"]})
-    assert Account.objects.get().limits["characters"] == characters
+    assert Account.objects.get().limit("characters") == characters
 
 
 @pytest.mark.parametrize(
@@ -236,7 +244,7 @@ def test_a_bluesky_account_is_connected_without_keeping_its_password(page, user,
     assert said(signed_in(page, pds)) == "Bluesky @ann.test is connected."
     account = Account.objects.get()
     assert (account.owner, account.display_name, bool(account.avatar)) == (user, "Ann", True)
-    assert account.limits["characters"] == 300
+    assert account.limit("characters") == 300
     assert account.credentials == {
         "did": Pds.DID,
         "pds": pds.origin,

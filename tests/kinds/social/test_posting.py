@@ -9,6 +9,7 @@ from standardwebhooks import Webhook
 
 from jobs.kinds.social.models import Account
 from jobs.models import Status
+from jobs.waiting import Wait, wait_of
 from tests.kinds.social.conftest import attempted, posted, result_of, submitted
 from tests.servers.bluesky import PUT, REFRESH
 from tests.servers.stand_in import DROPPED, Reply
@@ -73,12 +74,13 @@ def test_a_revoked_account_says_so_and_waits_to_be_connected_again(careless, mas
     careless.revoked = True
     job = posted(mastodon_account, "Hello")
     mastodon_account.refresh_from_db()
-    assert (job.status, job.error_code, job.can_retry) == (Status.FAILED, "reconnect", True)
-    assert job.error_text == (
+    assert (job.status, job.error_code) == (Status.PENDING, "reconnect")
+    problem = (
         f"Mastodon ({careless.origin[7:]}) does not accept our access any more: “The access token was revoked”. "
         "Connect the account again."
     )
-    assert (mastodon_account.needs_reconnect, mastodon_account.last_error) == (True, job.error_text)
+    assert wait_of(job) == Wait("on_hold", f"{problem} This post waits for that.", ahead=0)
+    assert (mastodon_account.needs_reconnect, mastodon_account.last_error) == (True, problem)
 
 
 def test_an_account_that_works_again_forgets_its_error(careless, mastodon_account):
@@ -218,7 +220,7 @@ def test_a_session_that_is_over_asks_for_a_new_connection(pds, bluesky_account):
     pds.expire(refresh=True)
     job = posted(bluesky_account, "Hello")
     bluesky_account.refresh_from_db()
-    assert (job.status, job.error_code, bluesky_account.needs_reconnect) == (Status.FAILED, "reconnect", True)
+    assert (job.status, job.error_code, bluesky_account.needs_reconnect) == (Status.PENDING, "reconnect", True)
 
 
 def test_a_rate_limit_of_bluesky_is_waited_for(pds, bluesky_account):
@@ -254,7 +256,6 @@ def test_all_attempts_on_a_webhook_carry_one_id_and_one_body(receiver, webhook_a
     ("reply", "code", "words"),
     [
         (Reply("no", 401), "refused", "the same signing secret"),
-        (Reply("", 410), "reconnect", "says that it is gone"),
         (Reply("", 302, {"Location": "http://127.0.0.1/"}), "redirect", "sends us on to another address"),
         (Reply({"message": "No such inbox"}, 404), "refused", "“No such inbox”."),
     ],
@@ -265,3 +266,10 @@ def test_a_webhook_that_refuses_fails_with_a_sentence(receiver, webhook_account,
     assert (job.status, job.error_code) == (Status.FAILED, code)
     assert words in job.error_text
     assert "s3cret" not in json.dumps([job.error_text, job.kept, job.title])
+
+
+def test_a_webhook_that_is_gone_is_waited_for(receiver, webhook_account):
+    receiver.routes["POST /hook"] = Reply("", 410)
+    job = posted(webhook_account, "Hello")
+    assert (job.status, job.error_code) == (Status.PENDING, "reconnect")
+    assert "says that it is gone" in job.error_text

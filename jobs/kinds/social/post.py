@@ -1,0 +1,89 @@
+"""A post as the networks are handed it, and the pictures that go with it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from jobs.contract import Failed, Run
+from jobs.kinds.social.http import host_of
+from jobs.kinds.social.models import Account, Upload
+
+REUSE = timedelta(minutes=45)
+"""How long an uploaded picture may wait for its post. Bluesky servers keep one for an hour at the least, Mastodon for a
+day. https://atproto.com/specs/blob#blob-lifecycle"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that was prepared for one network. path: in the storage. type: media type. width, height: pixels."""
+
+    path: str
+    type: str
+    width: int
+    height: int
+    alt: str
+
+    def read(self) -> bytes:
+        """Its content. Raises Failed if it is gone."""
+        try:
+            with default_storage.open(self.path) as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            text = _("The pictures of this post are not there any more. Please submit it again.")
+            raise Failed("pictures_gone", text, can_retry=False) from None
+
+
+@dataclass(frozen=True)
+class Post:
+    """What is posted.
+
+    warning: what to say before the text is shown. language: a code such as "de". visibility: one of forms.VISIBILITIES.
+    Each "" where the person said nothing.
+    """
+
+    text: str
+    warning: str = ""
+    language: str = ""
+    visibility: str = ""
+    pictures: tuple[Picture, ...] = ()
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any], prepared: list[dict[str, Any]]) -> "Post":
+        """The post that a job's payload asks for. prepared: its pictures, as the job that prepared them left them."""
+        said = {name: payload.get(name, "") for name in ("text", "warning", "language", "visibility")}
+        pictures = zip(prepared, payload.get("alts", []), strict=True)
+        return cls(**said, pictures=tuple(Picture(**picture, alt=alt) for picture, alt in pictures))
+
+
+def upload_all(account: Account, post: Post, run: Run, upload: Callable[[Picture, int], Any]) -> list[Any]:
+    """The references under which the network knows the post's pictures, in their order.
+
+    upload: hands a picture and its number (from 1) to the network and returns the reference, JSON data. What an earlier
+    attempt handed over a short while ago is not sent again. An upload that no post names has no effect: networks delete
+    it; so it is no reason to keep the job from being cancelled, and is not told by `Run.keep`.
+    """
+    fresh = Upload.objects.filter(job_id=run.job_id, uploaded_at__gt=timezone.now() - REUSE)
+    references = dict(fresh.values_list("number", "reference"))
+    total = len(post.pictures)
+    for number, picture in enumerate(post.pictures, 1):
+        if number in references:
+            continue
+        text = _("Uploading picture %(number)d of %(total)d to %(host)s")
+        names = {"number": number, "total": total, "host": host_of(account.instance)}
+        run.progress(10 + 80 * (number - 1) / total, text % names)
+        references[number] = upload(picture, number)
+        row = {"reference": references[number], "uploaded_at": timezone.now()}
+        with run.transaction():
+            Upload.objects.update_or_create(job_id=run.job_id, number=number, defaults=row)
+    return [references[number] for number in range(1, total + 1)]
+
+
+def forget_uploads(job_id: UUID) -> None:
+    """Let a further attempt hand over the pictures anew."""
+    Upload.objects.filter(job_id=job_id).delete()
