@@ -11,6 +11,7 @@ urlpatterns = [
     path("jobs/new/<slug:name>/", views.new, name="new"),
     path("jobs/delete/", deletion.all_finished, name="delete_all"),
     path("jobs/submits/<uuid:submit_id>/", views.submit, name="submit"),
+    path("jobs/submits/<uuid:submit_id>/retry/", views.retry_failed, name="retry_failed"),
     path("time-zone/", zones.choose, name="time_zone"),
     path("jobs/status.json", views.statuses, name="statuses"),
     path("jobs/<uuid:job_id>/", views.detail, name="detail"),

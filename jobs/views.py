@@ -16,13 +16,14 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from jobs import intake, lifecycle, listing, representation
 from jobs import kind as kinds
 from jobs.kind import Kind, KindForm
-from jobs.models import Job, JobQuerySet
+from jobs.models import Job, JobQuerySet, Status
 from jobs.owners import jobs_of, listed
 from jobs.schedule import ScheduleForm
 
@@ -228,7 +229,7 @@ def submit(request: HttpRequest, submit_id: UUID) -> HttpResponse:
     if wants_json(request):
         return JsonResponse(representation.bodies(jobs))
     unfinished = any(not job.is_finished for job in jobs)
-    return render(request, "jobs/submit.html", {"jobs": jobs, "unfinished": unfinished})
+    return render(request, "jobs/submit.html", {"submit_id": submit_id, "jobs": jobs, "unfinished": unfinished})
 
 
 @require_safe
@@ -262,6 +263,23 @@ def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = get_object_or_404(_mine(request), pk=job_id)
     too_late = "" if lifecycle.retry(job.pk) else "This job can't be tried again as it stands now."
     return _back(request, job, too_late)
+
+
+@require_POST
+def retry_failed(request: HttpRequest, submit_id: UUID) -> HttpResponse:
+    """Run those jobs of a submit again that failed; what became of the others stays."""
+    jobs = _mine(request).filter(submit=submit_id)
+    if not jobs.exists():
+        raise Http404
+    failed = jobs.filter(status=Status.FAILED, can_retry=True).values_list("pk", flat=True)
+    if not any([lifecycle.retry(job_id) for job_id in failed]):
+        too_late = _("None of these jobs can be tried again as they stand now.")
+        if wants_json(request):
+            return _errors({EVERYWHERE: [too_late]}, 409)
+        messages.warning(request, too_late)
+    if wants_json(request):
+        return JsonResponse(representation.bodies(jobs.order_by("created_at", "pk")))
+    return HttpResponseRedirect(reverse("jobs:submit", args=[submit_id]), status=303)
 
 
 @require_POST
