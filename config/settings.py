@@ -218,6 +218,8 @@ def _database(variable: str, default: Path) -> dict[str, Any]:
 DATABASES = {"default": _database("DATABASE_URL", VAR_DIR / "offload.sqlite3")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Connections that the threads of one network worker share at most, on PostgreSQL.
+DATABASE_POOL_SIZE: int = env.int("DATABASE_POOL_SIZE", 20, validate=validate.Range(min=4))
 if SANDBOX:
     # The stand-ins for the outside world keep their own data, as the outside world would.
     DATABASES["sandbox"] = _database("SANDBOX_DATABASE_URL", VAR_DIR / "sandbox.sqlite3")

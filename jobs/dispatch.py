@@ -4,6 +4,7 @@ Nothing here raises when Redis is away or slow: the sweep (`jobs.sweep`) finds e
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
@@ -29,6 +30,11 @@ TIMEOUT = 1.0
 """Seconds to wait for Redis where somebody waits for us."""
 
 
+AWAY_SECONDS = 1.0
+"""How long Redis is left alone after it did not answer: a hundred people are not to wait for it one after another."""
+_away_until = 0.0
+
+
 def connect(timeout: float = TIMEOUT) -> Redis:
     """A client that gives up after `timeout` seconds and never repeats a command (a repeated push is a second hint)."""
     return Redis.from_url(
@@ -47,6 +53,9 @@ def _queue(role: Role) -> Queue:
 
 def push(jobs: Iterable[tuple[UUID, str]]) -> bool:
     """Put a hint for each (job id, role) into its queue. False, with a line in the log, if Redis did not take them."""
+    global _away_until
+    if time.monotonic() < _away_until:
+        return False
     by_role: defaultdict[Role, list[UUID]] = defaultdict(list)
     for job_id, role in jobs:
         by_role[Role(role)].append(job_id)
@@ -59,6 +68,7 @@ def push(jobs: Iterable[tuple[UUID, str]]) -> bool:
                 ]
             )
     except RedisError as error:
+        _away_until = time.monotonic() + AWAY_SECONDS
         logger.warning(
             "Redis did not take %d hints, the sweep will push them: %s", sum(map(len, by_role.values())), error
         )

@@ -1,14 +1,15 @@
 """Running one attempt: claim the row, let the kind do its work, keep the outcome."""
 
+import json
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
 
 from jobs import lifecycle
 from jobs.kind import ClaimLost, Failed, Kind, OnHold, Stopped, TryAgain
@@ -16,8 +17,17 @@ from jobs.models import Job
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 PROGRESS_SECONDS = 0.5
 """Progress is written at most this often."""
+
+
+def _give_connections_back() -> None:
+    """Where there is a pool, give it what this thread has of it: what the kind does next may be a long call outside."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 class AttemptRun:
@@ -40,16 +50,21 @@ class AttemptRun:
     def keep(self, **values: Any) -> None:
         """Store JSON values on the job at once."""
         lifecycle.keep(self._job, values)
+        _give_connections_back()
 
-    def transaction(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
         """A database transaction during which this attempt can't be given up."""
-        return lifecycle.claimed(self._job)
+        with lifecycle.claimed(self._job):
+            yield
+        _give_connections_back()
 
     def progress(self, percent: float, text: str = "") -> None:
         """Tell how far the work is, 0 to 100."""
         if (now := time.monotonic()) >= self._next_progress:
             self._next_progress = now + PROGRESS_SECONDS
             lifecycle.progress(self._job, min(max(int(percent), 0), 100), text)
+            _give_connections_back()
 
 
 def perform(job_id: str, worker: str = "in-process") -> None:
@@ -63,23 +78,67 @@ def perform(job_id: str, worker: str = "in-process") -> None:
 
 
 def run_attempt(job: Job) -> None:
-    """Run the kind's code for a job that `lifecycle.start` has claimed, and write what came of it. Never raises."""
+    """Run the kind's code for a job that `lifecycle.start` has claimed, and keep what came of it. Never raises."""
+    if (result := work(job)) is not None:
+        keep_results([(job, result)])
+
+
+def work(job: Job) -> Mapping[str, Any] | None:
+    """Run the kind's code for a claimed job. Returns its result, for `keep_results`. Never raises.
+
+    None: it had none, and what came of the attempt instead is kept already.
+    """
     try:
-        write = _work(job)
+        ended = _work(job)
+    except ClaimLost:
+        _given_up(job)
+        return None
+    if isinstance(ended, Mapping):
+        return ended
+    _keep(job, ended)
+    return None
+
+
+def keep_results(ended: Sequence[tuple[Job, Mapping[str, Any]]]) -> None:
+    """Write the results of attempts, all in one transaction. Never raises."""
+    try:
+        moved = _persist(lambda: lifecycle.succeed_all(ended))
+    except DatabaseError:
+        # The database refuses one of them (PostgreSQL stores no NUL character, say): the others are not to suffer.
+        if len(ended) > 1:
+            for one in ended:
+                keep_results([one])
+        else:
+            ((job, _),) = ended
+            _keep(job, _bug(job))
+    except Exception:
+        logger.exception("%d results could not be kept: the sweep will free their jobs", len(ended))
+    else:
+        for job, _ in ended:
+            if job.pk not in moved:
+                _given_up(job)
+
+
+def _keep(job: Job, write: Callable[[], None]) -> None:
+    """Write an outcome other than success."""
+    try:
         try:
             _persist(write)
         except DatabaseError:
-            # The database refuses what the kind made (PostgreSQL stores no NUL character, say).
             _persist(_bug(job))
     except ClaimLost:
-        logger.warning("job %s: attempt %d was given up before it ended; it wrote nothing more", job.pk, job.attempt)
+        _given_up(job)
     except Exception:
         # No outcome can be written, and not because the database is away: the sweep will free the job.
         logger.exception("job %s: the outcome of attempt %d could not be kept", job.pk, job.attempt)
 
 
-def _work(job: Job) -> Callable[[], None]:
-    """Do the work. Returns the transition that keeps what came of it."""
+def _given_up(job: Job) -> None:
+    logger.warning("job %s: attempt %d was given up before it ended; it wrote nothing more", job.pk, job.attempt)
+
+
+def _work(job: Job) -> Mapping[str, Any] | Callable[[], None]:
+    """Do the work. Returns the result, or else the transition that keeps what came of it."""
     kind = job.the_kind
     if kind is None:
         return lambda: lifecycle.fail(
@@ -91,8 +150,7 @@ def _work(job: Job) -> Callable[[], None]:
         text = "What was asked for can't be read any more: this site's secret key has changed. Please submit it again."
         return lambda: lifecycle.fail(job, "payload_unreadable", text, can_retry=False)
     try:
-        result = kind.run(run)
-        return lambda: _succeed(job, result)
+        return _checked(kind.run(run))
     except Failed as error:
         code, text, can_retry = error.code, error.text, error.can_retry
         return lambda: lifecycle.fail(job, code, text, can_retry=can_retry)
@@ -113,11 +171,12 @@ def _work(job: Job) -> Callable[[], None]:
         return _bug(job)
 
 
-def _succeed(job: Job, result: Mapping[str, Any]) -> None:
-    try:
-        lifecycle.succeed(job, result)
-    except TypeError:
-        _bug(job)()
+def _checked(result: Any) -> Mapping[str, Any]:
+    """A kind's result. Raises TypeError or ValueError if it is no JSON object."""
+    if not isinstance(result, Mapping):
+        raise TypeError(f"Kind.run returned {type(result).__name__}, not a dict.")
+    json.dumps(result)
+    return result
 
 
 def _stop(job: Job) -> None:
@@ -138,10 +197,10 @@ def _another_try(job: Job, kind: Kind, error: TryAgain) -> Callable[[], None]:
     return lambda: lifecycle.try_again(job, code, text, pause=kind.pause(job.attempt), not_before=not_before)
 
 
-def _persist(write: Callable[[], None]) -> None:
+def _persist(write: Callable[[], T]) -> T:
     """Write an outcome, again and again while the database is away: the work is done, and must not be done twice.
 
-    If the attempt is given up meanwhile, ClaimLost ends it.
+    Whoever's attempt is given up meanwhile learns it from the write itself.
     """
     while True:
         try:

@@ -9,7 +9,6 @@ takes a turn holds the lock of the Resource row, and takes it before touching a 
 each other.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
-from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Value
 from django.db.models.functions import Coalesce, Now
 
 from jobs import dispatch
@@ -154,28 +153,33 @@ def _places(resources: Sequence[str]) -> list[tuple[int | None, bool]]:
 
 
 def start(job_id: UUID, worker: str) -> Job | None:
-    """pending → running, as a new attempt of `worker`, which holds the lease from now on.
+    """As `start_all`, for one job."""
+    return next(iter(start_all([job_id], worker)), None)
 
-    None: it is not due, not its turn, another worker took it, or there is no such job.
+
+def start_all(job_ids: Iterable[UUID], worker: str) -> list[Job]:
+    """pending → running, as a new attempt of `worker`, which holds the leases from now on. Returns those that it got.
+
+    Not those that are not due, have not their turn, were taken by another worker, or do not exist.
     """
     with transaction.atomic():
-        moved = (
-            Job.objects.runnable()
-            .filter(pk=job_id)
-            .update(
-                status=Status.RUNNING,
-                attempt=F("attempt") + 1,
-                worker=worker,
-                started_at=Now(),
-                lease_until=_lease_end(),
-                deadline=Now() + F("time_limit"),
-            )
+        # In one order everywhere, so that two workers with the same hints can't wait for each other.
+        runnable = Job.objects.runnable().filter(pk__in=list(job_ids)).order_by("pk")
+        jobs = list(runnable.select_for_update().defer("result", "traceback"))
+        if not jobs:
+            return []
+        Job.objects.filter(pk__in=[job.pk for job in jobs]).update(
+            status=Status.RUNNING,
+            attempt=F("attempt") + 1,
+            worker=worker,
+            started_at=Now(),
+            lease_until=_lease_end(),
+            deadline=Now() + F("time_limit"),
         )
-        if not moved:
-            return None
-        job = Job.objects.get(pk=job_id)
-        Attempt.objects.create(job=job, number=job.attempt, worker=worker)
-    return job
+        for job in jobs:
+            job.status, job.worker, job.attempt = Status.RUNNING, worker, job.attempt + 1
+        Attempt.objects.bulk_create([Attempt(job=job, number=job.attempt, worker=worker) for job in jobs])
+    return jobs
 
 
 def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
@@ -185,11 +189,14 @@ def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
     """
     if not running:
         return set()
-    ours = Job.objects.filter(pk__in=list(running))
-    mine = Q(status=Status.RUNNING, worker=worker, deadline__gt=Now())
-    ours.filter(mine).update(lease_until=_lease_end())
+    ours = Job.objects.filter(pk__in=list(running)).order_by("pk")
+    with transaction.atomic():
+        # In the order of `succeed_all`, which may hold some of these rows.
+        mine = ours.filter(status=Status.RUNNING, worker=worker, deadline__gt=Now()).select_for_update()
+        held = dict(mine.values_list("pk", "attempt"))
+        Job.objects.filter(pk__in=list(held)).update(lease_until=_lease_end())
     # One that has just succeeded needs no stopping: it is about to hand its resource's next job to RQ.
-    held = dict(ours.filter(mine | Q(status=Status.SUCCEEDED)).values_list("pk", "attempt"))
+    held |= dict(ours.filter(status=Status.SUCCEEDED).values_list("pk", "attempt"))
     return {job_id for job_id, attempt in running.items() if held.get(job_id) != attempt}
 
 
@@ -235,19 +242,45 @@ def claimed(job: Job) -> Iterator[None]:
 
 
 def succeed(job: Job, result: Mapping[str, Any]) -> None:
-    """running → succeeded. Raises ClaimLost if the attempt was given up, TypeError if the result is not JSON."""
-    json.dumps(result)
-    moved = _finish(
-        job,
-        Attempt.Outcome.SUCCEEDED,
-        status=Status.SUCCEEDED,
-        result=result,
-        progress_percent=100,
-        progress_text="",
-        **_error("", "", ""),
-    )
-    if not moved:
+    """As `succeed_all`, for one job. Raises ClaimLost if the attempt was given up."""
+    if not succeed_all([(job, result)]):
         raise ClaimLost
+
+
+def succeed_all(ended: Sequence[tuple[Job, Mapping[str, Any]]]) -> set[UUID]:
+    """running → succeeded, all in one transaction. Returns those that moved; the others' attempts were given up.
+
+    ended: jobs with their results. Raises TypeError if a result is not JSON, DatabaseError if the database can't store
+    one; then nothing has moved.
+    """
+    jobs = {job.pk: job for job, _ in ended}
+    with transaction.atomic():
+        for resource in sorted({job.resource for job in jobs.values()}):
+            _lock(resource)
+        running = Job.objects.filter(pk__in=list(jobs), status=Status.RUNNING).order_by("pk").select_for_update()
+        mine = {pk for pk, attempt in running.values_list("pk", "attempt") if jobs[pk].attempt == attempt}
+        Job.objects.filter(pk__in=mine).update(
+            **_ENDED, status=Status.SUCCEEDED, progress_percent=100, progress_text="", **_error("", "", "")
+        )
+        _store_results({job.pk: result for job, result in ended if job.pk in mine})
+        Attempt.objects.filter(job__in=mine, ended_at=None).update(
+            outcome=Attempt.Outcome.SUCCEEDED, ended_at=Now(), **_error("", "", "")
+        )
+        _push_runnable([following for pk in mine for following in _pass_turn(jobs[pk].resource)])
+        for pk in mine:
+            _settle_later(jobs[pk])
+    return mine
+
+
+def _store_results(results: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """One statement for all of them, prepared once: the ORM would compile one for each."""
+    column, key = Job._meta.get_field("result"), Job._meta.pk
+    rows = [
+        (column.get_db_prep_save(result, connection), key.get_db_prep_save(pk, connection))
+        for pk, result in results.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany("UPDATE jobs_job SET result = %s WHERE id = %s", rows)
 
 
 def stop(job: Job, guard: JobQuerySet | None = None) -> bool:
@@ -379,7 +412,7 @@ def resume(resource: str) -> None:
     """Let the jobs on a resource run again that one of them has put on hold."""
     with transaction.atomic():
         if Resource.objects.filter(name=resource).exclude(on_hold="").update(on_hold=""):
-            _pass_turn(resource)
+            _push_runnable(_pass_turn(resource))
 
 
 def skip(job_id: UUID) -> bool:
@@ -412,6 +445,9 @@ def delete(job_ids: Iterable[UUID]) -> int:
 
 # --- Shared steps ---------------------------------------------------------------------------------------------------
 
+_ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
+"""What is so of every attempt's job that reached an end state."""
+
 
 def _attempt_of(job: Job, guard: JobQuerySet | None = None) -> JobQuerySet:
     """The job's row, as long as it runs and this attempt owns it: the fence before every write."""
@@ -426,11 +462,10 @@ def _finish(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None
     """
     with transaction.atomic():
         _lock(job.resource)
-        ended = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
-        moved = _attempt_of(job, guard).update(**{**ended, **values})
+        moved = _attempt_of(job, guard).update(**{**_ENDED, **values})
         if moved:
             _end_attempt(job, outcome, values)
-            _pass_turn(job.resource)
+            _push_runnable(_pass_turn(job.resource))
             _settle_later(job)
     return bool(moved)
 
@@ -460,7 +495,7 @@ def _leave_line(job_id: UUID, guard: JobQuerySet, **values: Any) -> bool:
         _lock(job.resource)
         moved = guard.filter(pk=job_id).update(has_turn=False, **values)
         if moved:
-            _pass_turn(job.resource)
+            _push_runnable(_pass_turn(job.resource))
             _settle_later(job)
     return bool(moved)
 
@@ -481,21 +516,21 @@ def pass_turn(resource: str) -> None:
     """Give the turn on a resource to its first pending job, if no job has it: the one that had it was deleted."""
     with transaction.atomic():
         _lock(resource)
-        _pass_turn(resource)
+        _push_runnable(_pass_turn(resource))
 
 
-def _pass_turn(resource: str) -> None:
-    """Give the turn to the first pending job on the resource, if it is free. Its lock must be held.
+def _pass_turn(resource: str) -> list[UUID]:
+    """Give the turn to the first pending job on the resource, if it is free. Returns that job. Its lock must be held.
 
     Nobody gets it while that job waits for another, or the resource is on hold: whoever ends that passes the turn.
     """
     if not resource or Job.objects.first_on(resource).exists():
-        return
+        return []
     following = Job.objects.unfinished().filter(resource=resource).order_by("position").only("after").first()
     if following is None or following.after_id or not Resource.objects.filter(name=resource, on_hold="").exists():
-        return
+        return []
     Job.objects.filter(pk=following.pk).update(has_turn=True)
-    _push_runnable([following.pk])
+    return [following.pk]
 
 
 def _settle_later(job: Job) -> None:
@@ -531,15 +566,14 @@ def _let_follow(follower: Job) -> None:
         moved = Job.objects.filter(pk=follower.pk, after__isnull=False).update(
             after=None, has_turn=not follower.resource
         )
-        if moved and follower.resource:
-            _pass_turn(follower.resource)
-        elif moved:
-            _push_runnable([follower.pk])
+        if moved:
+            _push_runnable(_pass_turn(follower.resource) if follower.resource else [follower.pk])
 
 
 def _push_runnable(job_ids: list[UUID]) -> None:
     """Hand those of the jobs that may run now to RQ, after the commit. What is due later is the sweep's."""
-    _push(list(Job.objects.runnable().filter(pk__in=job_ids).values_list("pk", "role")))
+    if job_ids:
+        _push(list(Job.objects.runnable().filter(pk__in=job_ids).values_list("pk", "role")))
 
 
 def _push(jobs: list[tuple[UUID, str]]) -> None:

@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait as wait_for_any
@@ -22,7 +22,7 @@ from uuid import UUID
 
 import rq
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, connections
 from django.db.models import F
 from django.db.models.functions import Now
 from redis import RedisError, ResponseError
@@ -31,7 +31,7 @@ from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 
 from jobs import dispatch, lifecycle, sweep
-from jobs.execution import run_attempt
+from jobs.execution import keep_results, run_attempt, work
 from jobs.kind import Role
 from jobs.models import Job, Status, Worker
 from jobs.processes import end_with_parent
@@ -44,6 +44,10 @@ POP_SECONDS = 1
 """How long the loop waits for a hint before it looks after everything else."""
 
 
+RESULTS = 100
+"""The most results that are written in one transaction."""
+
+
 class Runner(Protocol):
     """Runs claimed jobs side by side."""
 
@@ -51,7 +55,10 @@ class Runner(Protocol):
     can_kill: bool
     """Whether `give_up` ends the job's code, wherever it is."""
     running: dict[UUID, Job]
-    """The claimed jobs whose outcome is not there yet."""
+    """The claimed jobs whose outcome is not written yet."""
+
+    def free(self) -> int:
+        """How many more jobs it can run now."""
 
     def run(self, job: Job) -> None:
         """Begin."""
@@ -68,6 +75,8 @@ class Threads:
 
     A thread can't be stopped from outside. One whose job was given up is left to end by itself (everything it writes is
     refused), and another takes its place.
+
+    Results are written by one more thread, all that are there in one transaction: while it writes, the next come in.
     """
 
     can_kill = False
@@ -75,16 +84,23 @@ class Threads:
     def __init__(self, concurrency: int) -> None:
         self.concurrency = concurrency
         self.running: dict[UUID, Job] = {}
+        self._on_threads: dict[UUID, Job] = {}
         self._todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Job, Mapping[str, Any]]] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        threading.Thread(target=self._keep, daemon=True, name="results").start()
         for _ in range(concurrency):
             self._add_thread()
+
+    def free(self) -> int:
+        """How many threads have no job."""
+        return self.concurrency - len(self._on_threads)
 
     def run(self, job: Job) -> None:
         """Hand the job to a free thread."""
         with self._lock:
-            self.running[job.pk] = job
+            self.running[job.pk] = self._on_threads[job.pk] = job
         self._todo.put(job)
 
     def wait(self, seconds: float) -> None:
@@ -95,7 +111,8 @@ class Threads:
     def give_up(self, job_id: UUID) -> None:
         """Leave the job's thread to itself and start another."""
         with self._lock:
-            held = self.running.pop(job_id, None)
+            self.running.pop(job_id, None)
+            held = self._on_threads.pop(job_id, None)
         if held is not None:
             self._add_thread()
 
@@ -105,17 +122,36 @@ class Threads:
     def _work(self) -> None:
         while True:
             job = self._todo.get()
-            close_old_connections()
-            run_attempt(job)
+            result = work(job)
             close_old_connections()
             with self._lock:
-                given_up = self.running.get(job.pk) is not job
+                given_up = self._on_threads.get(job.pk) is not job
                 if not given_up:
-                    del self.running[job.pk]
+                    del self._on_threads[job.pk]
+            if result is not None:
+                self._results.put((job, result))
+            else:
+                self._forget(job)
             self._ended.set()
             if given_up:
                 connections.close_all()
                 return
+
+    def _keep(self) -> None:
+        while True:
+            ended = [self._results.get()]
+            with suppress(queue.Empty):
+                while len(ended) < RESULTS:
+                    ended.append(self._results.get_nowait())
+            keep_results(ended)
+            for job, _ in ended:
+                self._forget(job)
+            self._ended.set()
+
+    def _forget(self, job: Job) -> None:
+        with self._lock:
+            if self.running.get(job.pk) is job:
+                del self.running[job.pk]
 
 
 class Processes:
@@ -128,6 +164,11 @@ class Processes:
         self.running: dict[UUID, Job] = {}
         self._children: dict[UUID, multiprocessing.process.BaseProcess] = {}
         self._fork = multiprocessing.get_context("fork")
+
+    def free(self) -> int:
+        """How many more children there may be. Those that have ended make room for others."""
+        self.wait(0)
+        return self.concurrency - len(self._children)
 
     def run(self, job: Job) -> None:
         """Fork a child for the job. No connection is open across the fork."""
@@ -171,6 +212,18 @@ def _run_in_child(job: Job, parent: int) -> None:
     run_attempt(job)
 
 
+def share_connections() -> None:
+    """Have the threads of this process share a pool of connections, on PostgreSQL: each connection costs the server a
+    process, and a thread that waits for an API needs none.
+
+    https://docs.djangoproject.com/en/5.2/ref/databases/#postgresql-pool
+    """
+    database = connection.settings_dict  # one object for all threads
+    if connection.vendor == "postgresql":
+        database["OPTIONS"]["pool"] = {"min_size": 2, "max_size": settings.DATABASE_POOL_SIZE}
+        database["CONN_MAX_AGE"] = 0
+
+
 def name_of(pid: int, token: str) -> str:
     """The name of a worker process of this machine. token: tells it from another process that has this pid later."""
     return f"{socket.gethostname()[:50]}:{pid}:{token}"
@@ -211,6 +264,8 @@ class OffloadWorker(rq.Worker):
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self.role = role
         self.grace = grace
+        if role is Role.NETWORK:
+            share_connections()
         self.runner: Runner = (Threads if role is Role.NETWORK else Processes)(concurrency)
         self.stopping = False
         self._redis_away_until = 0.0
@@ -231,50 +286,66 @@ class OffloadWorker(rq.Worker):
         self._with_database(self._register)
         while not self.stopping:
             self._with_database(self._look_after)
-            if len(self.runner.running) >= self.runner.concurrency:
-                self._with_database(lambda: self.runner.wait(POP_SECONDS))
-            elif (job_id := self._with_redis(self._pop)) is not None:
-                self._with_database(partial(self._claim, job_id))
-            if self.runner.running:
-                self._with_database(lambda: self.runner.wait(0))
+            free = self._with_database(self.runner.free)
+            if not free:
+                self._with_database(partial(self.runner.wait, POP_SECONDS))
+            elif hints := self._with_redis(partial(self._pop, free)):
+                self._with_database(partial(self._claim, hints))
         self._with_database(self._shut_down)
 
     # --- the steps of the loop ---
 
-    def _pop(self) -> str | None:
-        """The next hint's id, taken out of Redis together with its message, or None after POP_SECONDS."""
+    def _pop(self, most: int) -> list[str]:
+        """The ids of the next hints, taken out of Redis together with their messages; none after POP_SECONDS."""
         lines = self.queues[0]
         try:
-            _, raw = lines.lmove(self.connection, lines.key, POP_SECONDS)
+            _, first = lines.lmove(self.connection, lines.key, POP_SECONDS)
         except DequeueTimeout:
-            return None
+            return []
         except ResponseError as error:
             dispatch.drop_if_no_line(self.connection, error, lines.key, lines.intermediate_queue_key)
             self._with_database(self._drop)
-            return None
-        job_id: str = raw.decode(errors="replace")
-        with self.connection.pipeline() as pipe:
-            pipe.delete(Message.key_for(job_id))
-            pipe.lrem(lines.intermediate_queue_key, 1, raw)
-            pipe.execute()
-        return job_id
+            return []
+        hints = [first.decode(errors="replace")]
+        waiting = self._take_out([first])
+        if more := min(waiting, most - 1):
+            with self.connection.pipeline(transaction=False) as pipe:
+                for _ in range(more):
+                    pipe.lmove(lines.key, lines.intermediate_queue_key)
+                others = [raw for raw in pipe.execute() if raw is not None]
+            self._take_out(others)
+            hints += [raw.decode(errors="replace") for raw in others]
+        return hints
 
-    def _claim(self, hint: str) -> None:
-        """Start the job that a hint names, if it may run."""
-        try:
-            job_id = UUID(hint)
-        except ValueError:
-            logger.error("A message that names no job was dropped: %.100r", hint)
-            return self._drop()
-        job = lifecycle.start(job_id, self.name)
-        if job is not None:
+    def _take_out(self, raws: list[Any]) -> int:
+        """Delete the messages of hints that stand in the intermediate queue. Returns how many wait in the queue."""
+        lines = self.queues[0]
+        with self.connection.pipeline() as pipe:
+            for raw in raws:
+                pipe.delete(Message.key_for(raw.decode(errors="replace")))
+                pipe.lrem(lines.intermediate_queue_key, 1, raw)
+            pipe.llen(lines.key)
+            waiting: int = pipe.execute()[-1]
+        return waiting
+
+    def _claim(self, hints: list[str]) -> None:
+        """Start those of the jobs that the hints name that may run."""
+        job_ids = set()
+        for hint in hints:
+            try:
+                job_ids.add(UUID(hint))
+            except ValueError:
+                logger.error("A message that names no job was dropped: %.100r", hint)
+                self._drop()
+        for job in lifecycle.start_all(job_ids, self.name):
             # An older attempt of the same job may still be here: we were silent for so long that it was taken from us.
-            self.runner.give_up(job_id)
+            self.runner.give_up(job.pk)
             self.runner.run(job)
-        elif not Job.objects.filter(pk=job_id).exists():
-            logger.error("A message for a job that does not exist was dropped: %s", job_id)
-            self._drop()
-        return None
+            job_ids.remove(job.pk)
+        if job_ids:
+            for unknown in job_ids.difference(Job.objects.filter(pk__in=job_ids).values_list("pk", flat=True)):
+                logger.error("A message for a job that does not exist was dropped: %s", unknown)
+                self._drop()
 
     def _look_after(self) -> None:
         """What has to happen about every second, whatever else goes on."""
