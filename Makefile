@@ -4,6 +4,7 @@
 .DELETE_ON_ERROR:
 
 VENV := .venv
+BENCH := .venv-bench
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
@@ -16,7 +17,7 @@ SIDE_BY_SIDE := -n logical --dist worksteal
 # A .venv that is missing, half made, or whose Python is gone is made anew.
 NEW_VENV := $(if $(shell $(PYTHON) -c "import pip; print('whole')" 2>/dev/null),,venv)
 
-.PHONY: help run worker demo test faults lint lock install clean venv
+.PHONY: help run worker demo test faults lint lock install bench clean venv
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -49,17 +50,28 @@ lint: $(VENV)/dev.installed ## the checks that run nothing: ruff, mypy, migratio
 	$(CHECKS) manage.py check
 
 lock: $(VENV)/dev.installed ## write requirements/*.txt anew from requirements/*.in; pins that still fit stay
-	cd requirements && ../$(LOCK) base.in -o base.txt && ../$(LOCK) dev.in -o dev.txt
+	cd requirements && ../$(LOCK) base.in -o base.txt && ../$(LOCK) dev.in -o dev.txt \
+		&& ../$(LOCK) bench.in -o bench.txt
+
+bench: $(BENCH)/installed ## measure Offload beside other systems, on both databases (about 15 minutes)
+	$(BENCH)/bin/python -m bench.api
 
 install: $(VENV)/dev.installed ## make .venv and install what running and testing need
 
 clean: ## remove .venv, caches and node_modules; var/ (your data) stays
-	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(BENCH) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find config jobs tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/base.installed: requirements/base.txt $(NEW_VENV)
 	@echo "Installing what Offload needs into $(VENV) (a minute or two, only after a change) …"
 	@$(PIP) -r requirements/base.txt
+	@touch $@
+
+# The systems for comparison stay out of .venv: what is tested is what runs.
+$(BENCH)/installed: requirements/bench.txt $(VENV)/dev.installed
+	@echo "Installing what the benches need into $(BENCH) …"
+	@$(PYTHON) -m venv --clear $(BENCH)
+	@$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/bench.txt
 	@touch $@
 
 # Everything of base.txt is in dev.txt too, at the same versions.

@@ -1,0 +1,1 @@
+"""Benches: what Offload costs, beside others. README.md says how to run them."""

@@ -1,0 +1,1 @@
+"""The app that brings Offload the kinds of the benches."""

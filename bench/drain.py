@@ -1,0 +1,42 @@
+"""Jobs that do nothing: how many a second two worker processes take out of a full line, the outcome persisted.
+
+python -m bench.drain --database postgresql --rounds 3
+"""
+
+from typing import Any
+
+from bench import command, measure
+from bench.services import Services
+from bench.systems import SYSTEMS
+
+
+def main() -> None:
+    """Measure and report."""
+    options = command.parser(__doc__ or "", rounds=3)
+    options.add_argument(
+        "--at-once", type=int, default=32, help="jobs at once in one process, on threads (%(default)s)"
+    )
+    options.add_argument("--seconds", type=float, default=6, help="how long one run should take (%(default)s)")
+    asked = options.parse_args()
+    systems = command.chosen(asked.systems, lambda system: True, asked.database)
+    counts: dict[str, int] = {}
+
+    def run(services: Services, setup: measure.Setup, number: int) -> dict[str, dict[str, Any]]:
+        name = setup.system.name
+        at_once = asked.at_once if setup.system.threads else 1
+        sample = measure.throughput(setup, "noop", at_once, counts.get(name, 300), limit=asked.seconds * 3)
+        counts[name] = max(200, int(sample["whole"] * asked.seconds))
+        return {"no-op": sample}
+
+    samples = command.in_rounds("drain", asked.database, systems, asked.rounds, run, vars(asked))
+    lines = []
+    for system in SYSTEMS:
+        if runs := samples["no-op"].get(system.name):
+            rates = command.spread([one["whole"] for one in runs])
+            lines.append([system.label, rates, *command.costs(runs), system.state or "–"])
+    print(f"\n{asked.database}: median (minimum–maximum) of {asked.rounds} rounds\n")
+    print(command.table(["system", "jobs/s", *command.COSTS, "outcome kept in"], lines))
+
+
+if __name__ == "__main__":
+    main()

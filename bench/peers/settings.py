@@ -1,0 +1,48 @@
+"""Django settings of the other systems' workers: a database, the rows of bench.peers.rows, and what a system asks for.
+
+The environment: BENCH_DATABASE_URL, BENCH_APPS (comma-separated), BENCH_REDIS (path of the socket).
+"""
+
+import os
+from typing import Any
+
+import dj_database_url
+
+SECRET_KEY = "for-the-bench-only"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = ["django.contrib.contenttypes", "bench.peers.rows", *filter(None, os.environ["BENCH_APPS"].split(","))]
+# As Offload has it.
+DATABASES: dict[str, Any] = {
+    "default": {
+        **dj_database_url.parse(os.environ["BENCH_DATABASE_URL"]),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}
+REDIS_URL = f"unix://{os.environ['BENCH_REDIS']}"
+# Only read where django_dramatiq is among the apps.
+DRAMATIQ_BROKER = {
+    "BROKER": "dramatiq.brokers.redis.RedisBroker",
+    "OPTIONS": {"url": REDIS_URL},
+    "MIDDLEWARE": [
+        "dramatiq.middleware.AgeLimit",
+        "dramatiq.middleware.TimeLimit",
+        "dramatiq.middleware.ShutdownNotifications",
+        "dramatiq.middleware.Retries",
+        "django_dramatiq.middleware.DbConnectionsMiddleware",
+        "django_dramatiq.middleware.AdminMiddleware",
+    ],
+}

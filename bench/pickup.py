@@ -1,0 +1,46 @@
+"""How long a job waits when nothing else does: from the commit to the first line of its code.
+
+python -m bench.pickup --database postgresql --rounds 3
+"""
+
+from typing import Any
+
+from bench import command, measure
+from bench.services import Services
+from bench.systems import SYSTEMS
+
+
+def main() -> None:
+    """Measure and report."""
+    options = command.parser(__doc__ or "", rounds=3)
+    options.add_argument("--jobs", type=int, default=300, help="jobs of one run (%(default)s)")
+    options.add_argument("--pause", type=float, default=0.03, help="seconds between two, on average (%(default)s)")
+    options.add_argument(
+        "--at-once", type=int, default=32, help="jobs at once in one process, on threads (%(default)s)"
+    )
+    asked = options.parse_args()
+    systems = command.chosen(asked.systems, lambda system: True, asked.database)
+
+    def run(services: Services, setup: measure.Setup, number: int) -> dict[str, dict[str, Any]]:
+        at_once = asked.at_once if setup.system.threads else 1
+        return {"pick-up": measure.pick_up(setup, at_once, 20 if number < 0 else asked.jobs, asked.pause)}
+
+    samples = command.in_rounds("pickup", asked.database, systems, asked.rounds, run, vars(asked))
+    lines = []
+    for system in SYSTEMS:
+        if runs := samples["pick-up"].get(system.name):
+            lines.append(
+                [
+                    system.label,
+                    command.spread([one["p50"] for one in runs], 1),
+                    command.spread([one["p99"] for one in runs], 1),
+                    command.spread([one["memory_mb"] for one in runs]),
+                    system.state or "–",
+                ]
+            )
+    print(f"\n{asked.database}, ms: median (minimum–maximum) of {asked.rounds} rounds of {asked.jobs} jobs\n")
+    print(command.table(["system", "p50", "p99", "memory MB", "outcome kept in"], lines))
+
+
+if __name__ == "__main__":
+    main()
