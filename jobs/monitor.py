@@ -1,20 +1,21 @@
 """The numbers about queues and workers: what waits, what runs, what came out, and whether somebody works on it.
 
-Everything the monitor page, its JSON and /healthz say is counted here, on the database's clock. Four queries, each of
-them on an index of `Job.Meta.indexes`; finished jobs older than `OUTCOMES_SINCE` are never touched.
+Everything the monitor page, its JSON and /healthz say is counted here, on the database's clock. Five queries, each of
+them on an index of `Job.Meta.indexes` or of a small table; finished jobs older than `OUTCOMES_SINCE` are never touched.
 """
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
-from jobs import dispatch
+from jobs import dispatch, pauses
 from jobs import kind as kinds
 from jobs.models import Job, Status, Worker
 
@@ -62,9 +63,20 @@ class WorkerLine:
 
 
 @dataclass(frozen=True)
+class PauseLine:
+    """A queue (role) that staff have paused: since when, who, and the reason that people read."""
+
+    role: str
+    since: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Numbers:
     """All that the monitor shows. redis: messages waiting in each queue, None while Redis is not reachable."""
 
+    pauses: list[PauseLine]
     lines: list[Line]
     workers: list[WorkerLine]
     redis: dict[str, int] | None
@@ -76,7 +88,8 @@ class Numbers:
 
 def numbers() -> Numbers:
     """Count everything now."""
-    return Numbers(lines=lines(), workers=workers(), redis=dispatch.queue_lengths())
+    paused = [PauseLine(one.role, one.since, one.by, one.reason) for one in pauses.paused().values()]
+    return Numbers(pauses=paused, lines=lines(), workers=workers(), redis=dispatch.queue_lengths())
 
 
 def lines() -> list[Line]:
@@ -149,14 +162,23 @@ def problems() -> list[str]:
     found = []
     try:
         found += [
-            f"No worker for {role} jobs has given a sign of life within {settings.JOB_WORKER_SILENT_SECONDS:g} seconds."
+            _("No worker for %(role)s jobs has given a sign of life within %(seconds)g seconds.")
+            % {"role": role, "seconds": settings.JOB_WORKER_SILENT_SECONDS}
             for role in sorted(roles_without_worker())
         ]
     except DatabaseError:
-        found.append("The database does not answer: is it running, and migrated?")
+        found.append(_("The database does not answer: is it running, and migrated?"))
     if dispatch.queue_lengths() is None:
-        found.append("Redis is not reachable.")
+        found.append(_("Redis is not reachable."))
     return found
+
+
+def paused_roles() -> list[str]:
+    """The queues that staff have paused. That is no problem; none are known while the database does not answer."""
+    try:
+        return sorted(pauses.paused())
+    except DatabaseError:
+        return []
 
 
 def roles_without_worker() -> set[str]:

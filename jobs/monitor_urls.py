@@ -9,5 +9,7 @@ app_name = "monitor"
 urlpatterns = [
     path("healthz", monitor_views.health, name="health"),
     path("admin/monitor/", admin.site.admin_view(monitor_views.page), name="page"),
+    path("admin/monitor/pause/", admin.site.admin_view(monitor_views.pause), name="pause"),
+    path("admin/monitor/resume/", admin.site.admin_view(monitor_views.resume), name="resume"),
     path("admin/monitor/data.json", admin.site.admin_view(monitor_views.data), name="data"),
 ]

@@ -1,13 +1,18 @@
-"""The monitor's page and JSON for staff, and /healthz for whatever watches over the processes."""
+"""The monitor's page and JSON for staff, the pause of a queue, and /healthz for whatever watches over the processes."""
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from jobs import monitor
+from jobs import monitor, pauses
+from jobs.kind import Role
+from jobs.models import Pause
 
 POLL_SECONDS = 3
 """How long the page waits between two looks."""
@@ -17,7 +22,15 @@ POLL_SECONDS = 3
 @never_cache
 def page(request: HttpRequest) -> HttpResponse:
     """The monitor in the admin's look. Without JavaScript its numbers are those of the moment it was loaded."""
-    context = {**admin.site.each_context(request), "title": "Monitor", "numbers": monitor.numbers()}
+    numbers = monitor.numbers()
+    paused = {one.role: one for one in numbers.pauses}
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Monitor"),
+        "numbers": numbers,
+        "queues": [(role, paused.get(role)) for role in Role],
+        "longest_reason": Pause._meta.get_field("reason").max_length,
+    }
     return render(request, "jobs/monitor/page.html", context)
 
 
@@ -30,10 +43,52 @@ def data(request: HttpRequest) -> JsonResponse:
     return JsonResponse({**numbers.as_json(), "html": html, "poll_after": POLL_SECONDS})
 
 
+class PauseForm(forms.ModelForm):
+    """Which queue to pause, and why."""
+
+    class Meta:
+        model = Pause
+        fields = ("reason",)
+        error_messages = {"reason": {"required": "Please give a reason: everybody whose job waits reads it."}}
+
+    role = forms.ChoiceField(choices=[(role.value, role.value) for role in Role])
+
+
+@require_POST
+@permission_required("jobs.change_pause", raise_exception=True)
+def pause(request: HttpRequest) -> HttpResponse:
+    """Pause a queue, or change the reason of its pause."""
+    form = PauseForm(request.POST)
+    if form.is_valid():
+        role = Role(form.cleaned_data["role"])
+        pauses.pause(role, form.cleaned_data["reason"], by=request.user.get_username())
+        text = _("The %(role)s queue is paused: no job of it starts, and running ones go on.") % {"role": role}
+        messages.success(request, text)
+    else:
+        messages.error(request, " ".join(str(problem) for problems in form.errors.values() for problem in problems))
+    return redirect("monitor:page")
+
+
+@require_POST
+@permission_required("jobs.change_pause", raise_exception=True)
+def resume(request: HttpRequest) -> HttpResponse:
+    """Let a paused queue go on."""
+    role = request.POST.get("role", "")
+    if role in set(Role) and pauses.resume(Role(role), by=request.user.get_username()):
+        messages.success(request, _("The %(role)s queue goes on.") % {"role": role})
+    else:
+        messages.warning(request, _("This queue was not paused any more."))
+    return redirect("monitor:page")
+
+
 @require_safe
 @never_cache
 def health(request: HttpRequest) -> JsonResponse:
-    """200 while jobs are accepted and run, 503 with sentences in `problems` while they are not. For everybody."""
+    """200 while jobs are accepted and run, 503 with sentences in `problems` while they are not. For everybody.
+
+    Queues that staff have paused are in `paused`; that alone is no problem.
+    """
     problems = monitor.problems()
     status = "failing" if problems else "ok"
-    return JsonResponse({"status": status, "problems": problems}, status=503 if problems else 200)
+    found = {"status": status, "problems": problems, "paused": monitor.paused_roles()}
+    return JsonResponse(found, status=503 if problems else 200)

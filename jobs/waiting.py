@@ -14,7 +14,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from jobs.models import Job, Resource, Status, Worker
+from jobs.models import Job, Pause, Resource, Status, Worker
+from jobs.pauses import paused
 from jobs.shared import for_a_moment
 
 MANY = 1000
@@ -28,8 +29,8 @@ A_MOMENT = timedelta(seconds=5)
 class Wait:
     """Why a job waits.
 
-    reason: a stable word (scheduled, retry, after, turn, on_hold, held, no_worker, queue). text: one sentence for the
-    owner.
+    reason: a stable word (scheduled, retry, after, turn, on_hold, held, paused, no_worker, queue).
+    text: one sentence for the owner.
     until: when it is over, if that is known. ahead: how many jobs come first, if that is known (in tens from 100 on,
     and counted up to MANY).
     """
@@ -124,8 +125,15 @@ def _line(resource: str) -> Line:
 
 def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
     served = _served()
+    pauses = _pauses()
     waits = {}
     for job in jobs:
+        if pause := pauses.get(job.role):
+            text = _(
+                "Paused by the people who run this site since %(since)s: %(reason)s. It starts when they resume."
+            ) % {"since": _since(pause.since), "reason": pause.reason.rstrip(". ")}
+            waits[job.pk] = Wait("paused", text)
+            continue
         if job.role not in served:
             text = _("No worker is running for this just now. It starts as soon as one is back.")
             waits[job.pk] = Wait("no_worker", text)
@@ -145,6 +153,12 @@ def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
 def _served() -> set[str]:
     """The roles of which a worker is alive."""
     return set(Worker.objects.alive().values_list("role", flat=True))
+
+
+@for_a_moment
+def _pauses() -> dict[str, Pause]:
+    """The queues that staff have paused, by role."""
+    return paused()
 
 
 @for_a_moment
@@ -173,3 +187,10 @@ def _when(moment: datetime) -> str:
     if local.date() == timezone.localdate():
         return _("at %(time)s") % {"time": time}
     return _("on %(day)s at %(time)s") % {"day": date_format(local, "j F"), "time": time}
+
+
+def _since(moment: datetime) -> str:
+    """A moment that is past, in the current time zone, with the day only if it is not today."""
+    local = timezone.localtime(moment)
+    time = f"{date_format(local, 'H:i')} {local.tzname()}"
+    return time if local.date() == timezone.localdate() else f"{date_format(local, 'j F')}, {time}"

@@ -18,6 +18,7 @@ LAYERS = {
     "jobs.dispatch": 2,
     "jobs.owners": 2,
     "jobs.leftovers": 2,
+    "jobs.pauses": 2,
     "jobs.lifecycle": 3,
     "jobs.waiting": 3,
     "jobs.sweep": 4,

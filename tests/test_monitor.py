@@ -124,11 +124,11 @@ def test_a_worker_that_was_silent_for_too_long_is_marked() -> None:
 
 
 @pytest.mark.django_db
-def test_the_numbers_take_four_queries_however_many_jobs_there_are(redis: Any, django_assert_num_queries: Any) -> None:
+def test_the_numbers_take_five_queries_however_many_jobs_there_are(redis: Any, django_assert_num_queries: Any) -> None:
     for kind in ("echo", "gone", "other"):
         make(kind=kind)
         make(Status.FAILED, kind=kind)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         monitor.numbers()
 
 
@@ -185,7 +185,7 @@ def test_healthz_is_ok_while_every_role_has_a_worker(client: Client, redis: Any)
     worker("media")
     answer = client.get("/healthz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "problems": []}
+    assert answer.json() == {"status": "ok", "problems": [], "paused": []}
     assert not answer.cookies
     assert "no-store" in answer["Cache-Control"]
 
@@ -216,7 +216,7 @@ def test_healthz_says_that_redis_is_not_reachable(client: Client) -> None:
     worker("media")
     answer = client.get("/healthz")
     assert answer.status_code == 503
-    assert answer.json() == {"status": "failing", "problems": ["Redis is not reachable."]}
+    assert answer.json() == {"status": "failing", "problems": ["Redis is not reachable."], "paused": []}
 
 
 @pytest.mark.django_db
