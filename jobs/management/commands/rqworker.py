@@ -1,6 +1,7 @@
 """`manage.py rqworker`: Offload's worker, in place of django-rq's command of the same name."""
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -31,7 +32,7 @@ class Command(BaseCommand):
     """Runs the jobs of one role, or of both side by side."""
 
     help = (
-        "Runs jobs. Without --role it starts one process for each role: network (jobs that wait, on threads) "
+        "Runs jobs. Without flags it starts one process for each role: network (jobs that wait, on threads) "
         "and media (jobs that compute, a process each). SIGTERM or Ctrl-C: running jobs get the grace period to end, "
         "then they are handed to another worker."
     )
@@ -39,6 +40,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Define the options."""
         parser.add_argument("--role", choices=[str(role) for role in Role], help="serve this role only")
+        parser.add_argument("--processes", type=_positive, default=1, help="processes for each role (%(default)s)")
         parser.add_argument(
             "--concurrency",
             type=_positive,
@@ -52,9 +54,12 @@ class Command(BaseCommand):
             help="seconds that running jobs get to end at shutdown (%(default)s)",
         )
 
-    def handle(self, *, role: str | None, concurrency: int | None, grace: float, **options: Any) -> None:
+    def handle(
+        self, *, role: str | None, processes: int, concurrency: int | None, grace: float, **options: Any
+    ) -> None:
         """Serve until a signal asks to stop."""
-        _serve_all([Role(role)] if role else list(Role), concurrency, grace)
+        roles = [Role(role)] if role else list(Role)
+        _serve_all(roles * processes, concurrency, grace)
 
 
 def _positive(text: str) -> int:
@@ -70,8 +75,12 @@ def _serve(role: Role, concurrency: int | None, grace: float, token: str) -> Non
 
 
 def _serve_all(roles: list[Role], concurrency: int | None, grace: float) -> None:
-    """One child process for each role. A child that ends by accident is started again; a signal ends them all."""
+    """A child process for each entry of `roles`. One that ends by accident is started again; a signal ends them all."""
     connections.close_all()
+    # What is loaded by now stays: the children share the memory for longer if their collectors don't look at it.
+    # https://docs.python.org/3/library/gc.html#gc.freeze
+    gc.collect()
+    gc.freeze()
     children: dict[int, Role] = {}
     token = uuid4().hex[:8]
     stopping = False
