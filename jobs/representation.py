@@ -1,31 +1,36 @@
 """A job as its owner sees it: the JSON body of its status, and its card. Nothing that is for staff alone is in here."""
 
 import json
-from collections.abc import Iterable
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Prefetch, prefetch_related_objects
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import get_conditional_response
+from django.utils.translation import get_language
 
 from jobs import estimate
 from jobs.models import Attempt, Job, Status
 from jobs.waiting import Wait, waits_of
 
 CARD, LINE = "jobs/_card.html", "jobs/_line.html"
-"""The two ways in which a page shows a job."""
+TEMPLATES = {"card": CARD, "line": LINE}
+"""The two ways in which a page shows a job, by the names that docs/http.md gives them."""
 PACE = ((15, 1), (60, 2), (300, 5))
 """Up to this age in seconds, ask again after so many. In steps, so that the answer (and its ETag) seldom changes."""
 SLOWEST = 10
 FAR = ((3600, 60), (120, 30))
 """When a job is due later than in so many seconds, ask again after so many."""
+
+VERSION = re.compile(r"[\w-]{8}")
 
 
 def poll_after(job: Job) -> int | None:
@@ -42,52 +47,128 @@ def poll_after(job: Job) -> int | None:
 
 
 @dataclass(frozen=True)
-class Context:
-    """What is told of a job beside its row. usual: how long jobs of its kind run, in seconds."""
+class Look:
+    """A job at one moment, as it is told to whoever asks. Its HTML is not made before it is needed.
 
+    data: all of its status but the HTML. usual: how long jobs of its kind run, in seconds.
+    version: changes whenever `data` does, or the language or time zone in which the HTML tells it. So a template of a
+    card shows of an unfinished job nothing but what follows from `data`: another change would not be noticed.
+    """
+
+    job: Job
     wait: Wait | None
     usual: estimate.Range | None
+    template: str | None
+    data: dict[str, Any]
+    version: str
+
+    def html(self, template: str) -> str:
+        """The job's card or line."""
+        usual = self.usual and estimate.words(self.usual)
+        context = {"job": self.job, "kind": self.job.the_kind, "wait": self.wait, "usual": usual}
+        return render_to_string(template, context)
 
 
-def shown(jobs: Iterable[Job], template: str = CARD) -> list[str]:
-    """The HTML of each job: CARD or LINE. Asks the database once for all of them."""
+def looks(jobs: Iterable[Job], template: str | None = None) -> list[Look]:
+    """Look at the jobs, in order to tell them with a CARD, a LINE, or without HTML."""
     jobs = list(jobs)
-    return [_html(job, context, template) for job, context in zip(jobs, _contexts(jobs, template), strict=True)]
+    waits = waits_of(jobs)
+    unfinished = {job.pk for job in jobs if not job.is_finished and not job.is_stopping}
+    usual = estimate.usual() if unfinished else {}
+    return [
+        _look(job, waits.get(job.pk), usual.get(job.kind) if job.pk in unfinished else None, template) for job in jobs
+    ]
+
+
+def shown(jobs: Iterable[Job], template: str) -> list[tuple[str, str]]:
+    """The version and the HTML of each job. Asks the database once for all of them."""
+    seen = looks(jobs, template)
+    _fetch_attempts(seen)
+    return [(look.version, look.html(template)) for look in seen]
 
 
 def body(job: Job) -> dict[str, Any]:
     """The job's status as JSON data; docs/http.md describes each field."""
-    (one,) = bodies([job])["jobs"]
-    return dict(one)
+    (one,) = _bodies(looks([job]))
+    return one
 
 
-def bodies(jobs: Iterable[Job], template: str = CARD) -> dict[str, Any]:
-    """The status of several jobs, and after how many seconds it is worth asking for them again (None: never).
+def bodies(jobs: Iterable[Job]) -> dict[str, Any]:
+    """The status of several jobs, and after how many seconds it is worth asking for them again (None: never)."""
+    seen = looks(jobs)
+    return {"jobs": _bodies(seen), "poll_after": _soonest(seen)}
 
-    template: what `html` of each is, CARD or LINE.
+
+def one_response(request: HttpRequest, job: Job) -> HttpResponse:
+    """The status of one job: 200, or 304 if whoever asks has it already."""
+    seen = looks([job], _template(request))
+    return _response(_known(request), [look.version for look in seen], lambda: _bodies(seen)[0])
+
+
+def several_response(request: HttpRequest, jobs: Iterable[Job], gone: Iterable[UUID]) -> HttpResponse:
+    """The status of several jobs: 200, or 304 if whoever asks has all of it already.
+
+    gone: what was asked for and is not there. With `only=changes` in the query, what whoever asks has is left out.
     """
-    jobs = list(jobs)
-    contexts = _contexts(jobs, template)
-    pauses = [pause for job in jobs if (pause := poll_after(job))]
-    return {
-        "jobs": [_body(job, context, template) for job, context in zip(jobs, contexts, strict=True)],
-        "poll_after": min(pauses, default=None),
-    }
+    seen = looks(jobs, _template(request))
+    missing = sorted(map(str, gone))
+    known = _known(request)
+    left_out = known if request.GET.get("only") == "changes" else set()
+
+    def data() -> dict[str, Any]:
+        told = [look for look in seen if look.version not in left_out]
+        return {"jobs": _bodies(told), "gone": missing, "poll_after": _soonest(seen)}
+
+    return _response(known, [*(look.version for look in seen), *map(_digest, missing)], data)
 
 
-def _contexts(jobs: list[Job], template: str) -> list[Context]:
-    """The context of each job; fetches the attempts of those whose card tells them, too."""
-    if template == CARD:
-        attempts = Attempt.objects.defer("worker", "traceback")
-        prefetch_related_objects([job for job in jobs if job.has_history], Prefetch("attempts", attempts))
-    waits = waits_of(jobs)
-    unfinished = {job.pk for job in jobs if not job.is_finished and not job.is_stopping}
-    usual = estimate.usual() if unfinished else {}
-    return [Context(waits.get(job.pk), usual.get(job.kind) if job.pk in unfinished else None) for job in jobs]
+def _template(request: HttpRequest) -> str | None:
+    return TEMPLATES.get(request.GET.get("as", ""))
 
 
-def _body(job: Job, context: Context, template: str) -> dict[str, Any]:
-    wait = context.wait
+def _known(request: HttpRequest) -> set[str]:
+    """The versions that whoever asks has, from the entity tags that come with the request."""
+    return set(VERSION.findall(request.headers.get("If-None-Match", "")))
+
+
+def _response(known: set[str], versions: list[str], data: Callable[[], dict[str, Any]]) -> HttpResponse:
+    """A 304 without a body if all versions are known, otherwise the data. Caches keep neither for others."""
+    headers = {"ETag": f'"{".".join(versions)}"', "Cache-Control": "private, no-cache", "Vary": "Cookie"}
+    if known.issuperset(versions):
+        return HttpResponseNotModified(headers=headers)
+    return HttpResponse(json.dumps(data()), content_type="application/json", headers=headers)
+
+
+def _soonest(seen: list[Look]) -> int | None:
+    return min((pause for look in seen if (pause := look.data["poll_after"])), default=None)
+
+
+def _bodies(seen: list[Look]) -> list[dict[str, Any]]:
+    _fetch_attempts(seen)
+    return [
+        {**look.data, "version": look.version, **({"html": look.html(look.template)} if look.template else {})}
+        for look in seen
+    ]
+
+
+def _fetch_attempts(seen: list[Look]) -> None:
+    """The attempts of those whose card tells them, with one query."""
+    jobs = [look.job for look in seen if look.template == CARD and look.job.has_history]
+    prefetch_related_objects(jobs, Prefetch("attempts", Attempt.objects.defer("worker", "traceback")))
+
+
+def _look(job: Job, wait: Wait | None, usual: estimate.Range | None, template: str | None) -> Look:
+    data = _data(job, wait, usual)
+    version = _digest(json.dumps(data), template or "", timezone.get_current_timezone_name(), get_language() or "")
+    return Look(job, wait, usual, template, data, version)
+
+
+def _digest(*parts: str) -> str:
+    """48 bits of a hash, as 8 letters. Versions are compared with older ones of the same job only."""
+    return urlsafe_b64encode(sha256("\0".join(parts).encode()).digest()[:6]).decode()
+
+
+def _data(job: Job, wait: Wait | None, usual: estimate.Range | None) -> dict[str, Any]:
     failed = job.status == Status.FAILED or job.lacked_another
     return {
         "id": str(job.pk),
@@ -98,7 +179,7 @@ def _body(job: Job, context: Context, template: str) -> dict[str, Any]:
         "wait": wait and {"reason": wait.reason, "text": wait.text, "until": _iso(wait.until), "ahead": wait.ahead},
         "result": job.result,
         "error": {"code": job.error_code, "text": job.error_text, "can_retry": job.can_retry} if failed else None,
-        "usual_seconds": context.usual,
+        "usual_seconds": usual,
         "cancel_asked_at": _iso(job.cancel_asked_at),
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
@@ -108,20 +189,7 @@ def _body(job: Job, context: Context, template: str) -> dict[str, Any]:
         "finished_at": _iso(job.finished_at),
         "links": _links(job),
         "poll_after": poll_after(job),
-        "html": _html(job, context, template),
     }
-
-
-def status_response(request: HttpRequest, data: dict[str, Any]) -> HttpResponseBase:
-    """The answer to a request for the status of jobs: 200, or 304 if the client has it already."""
-    content = json.dumps(data, cls=DjangoJSONEncoder).encode()
-    etag = f'"{sha256(content).hexdigest()[:32]}"'
-    response = HttpResponse(
-        content,
-        content_type="application/json",
-        headers={"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Cookie"},
-    )
-    return get_conditional_response(request, etag=etag, response=response) or response
 
 
 def accepted_headers(jobs: list[Job], location: str) -> dict[str, str]:
@@ -144,11 +212,6 @@ def _links(job: Job) -> dict[str, str]:
     if job.is_finished:
         links["delete"] = reverse("jobs:delete", args=[job.pk])
     return links
-
-
-def _html(job: Job, context: Context, template: str) -> str:
-    usual = context.usual and estimate.words(context.usual)
-    return render_to_string(template, {"job": job, "kind": job.the_kind, "wait": context.wait, "usual": usual})
 
 
 def _iso(moment: datetime | None) -> str | None:

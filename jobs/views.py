@@ -20,19 +20,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs import intake, lifecycle, listing, representation
+from jobs import intake, lifecycle, listing, owners, representation
 from jobs import kind as kinds
 from jobs.kind import Kind, KindForm
 from jobs.models import Job, JobQuerySet, Status
-from jobs.owners import jobs_of, listed
+from jobs.owners import UNSEEN, jobs_of, listed
 from jobs.schedule import ScheduleForm
 
 AT_ONCE = 50
 """Jobs that one request may ask for; poll.js knows the number."""
 LATEST = 5
 """Jobs on the start page."""
-UNSEEN = ("payload_text", "kept", "traceback")
-"""Columns that no answer ever shows."""
 EVERYWHERE = "__all__"
 """Key of the errors that belong to no single field, as in Django's forms."""
 
@@ -55,7 +53,7 @@ def signed_in(
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         if wants_json(request):
-            return _errors({EVERYWHERE: ["Sign in first."]}, 401)
+            return _errors({EVERYWHERE: [_("Sign in first.")]}, 401)
         return redirect_to_login(request.get_full_path())
 
     return guarded
@@ -95,7 +93,7 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
     try:
         accepted = _submit(request.user, kind, form, schedule, asked)
     except lifecycle.KeyReused:
-        text = "This Idempotency-Key was used before, for something else. Use a new key for a new submit."
+        text = _("This Idempotency-Key was used before, for something else. Use a new key for a new submit.")
         return _refused(request, kind, form, schedule, text, 422)
     if accepted is None:
         return _refused(request, kind, form, schedule, None, 400)
@@ -197,26 +195,38 @@ def _job_page(request: HttpRequest, job: Job, schedule: ScheduleForm | None = No
 
 
 @require_safe
-def status(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
-    """A job's status as JSON, for the page's script and for programs."""
-    return representation.status_response(request, representation.body(get_object_or_404(_mine(request), pk=job_id)))
+def status(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """A job's status as JSON; `as=card` or `as=line` adds the HTML that shows it."""
+    jobs = _followed(request, {job_id})
+    if not jobs:
+        raise Http404
+    return owners.vouch(request, representation.one_response(request, jobs[0]))
 
 
 @require_safe
-def statuses(request: HttpRequest) -> HttpResponseBase:
+def statuses(request: HttpRequest) -> HttpResponse:
     """The status of several jobs (`?id=…&id=…`) as JSON: one request for all that a page shows.
 
-    What is not there, or not theirs who ask, is left out. `as=line` gives `html` as a line of a list.
+    `as` as above; `only=changes` leaves out what the request's If-None-Match names.
     """
     try:
         ids = {UUID(one) for one in request.GET.getlist("id")}
     except ValueError:
-        return _errors({"id": ["An id looks like 7b4c9a0e-1f0c-4c60-9a53-0d9c1e7b4c9a."]}, 400)
+        return _errors({"id": [_("An id looks like %(id)s.") % {"id": "7b4c9a0e-1f0c-4c60-9a53-0d9c1e7b4c9a"}]}, 400)
     if not 1 <= len(ids) <= AT_ONCE:
-        return _errors({"id": [f"Ask for 1 to {AT_ONCE} jobs at once."]}, 400)
-    template = representation.LINE if request.GET.get("as") == "line" else representation.CARD
-    jobs = _mine(request).filter(pk__in=ids).order_by("-created_at", "-pk")
-    return representation.status_response(request, representation.bodies(jobs, template))
+        return _errors({"id": [_("Ask for 1 to %(number)s jobs at once.") % {"number": AT_ONCE}]}, 400)
+    jobs = _followed(request, ids)
+    gone = ids - {job.pk for job in jobs}
+    return owners.vouch(request, representation.several_response(request, jobs, gone))
+
+
+def _followed(request: HttpRequest, ids: set[UUID]) -> list[Job]:
+    """Those of the jobs that whoever asks may see, newest first.
+
+    Their session is looked up only if an earlier answer does not vouch for them.
+    """
+    jobs = owners.find(ids, owners.vouched(request))
+    return jobs if len(jobs) == len(ids) else owners.find(ids, owners.who(request))
 
 
 @require_safe
@@ -261,7 +271,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Run a failed job again."""
     job = get_object_or_404(_mine(request), pk=job_id)
-    too_late = "" if lifecycle.retry(job.pk) else "This job can't be tried again as it stands now."
+    too_late = "" if lifecycle.retry(job.pk) else _("This job can't be tried again as it stands now.")
     return _back(request, job, too_late)
 
 
@@ -272,7 +282,8 @@ def retry_failed(request: HttpRequest, submit_id: UUID) -> HttpResponse:
     if not jobs.exists():
         raise Http404
     failed = jobs.filter(status=Status.FAILED, can_retry=True).values_list("pk", flat=True)
-    if not any([lifecycle.retry(job_id) for job_id in failed]):
+    retried = [job_id for job_id in failed if lifecycle.retry(job_id)]
+    if not retried:
         too_late = _("None of these jobs can be tried again as they stand now.")
         if wants_json(request):
             return _errors({EVERYWHERE: [too_late]}, 409)
@@ -286,7 +297,7 @@ def retry_failed(request: HttpRequest, submit_id: UUID) -> HttpResponse:
 def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Cancel a job that waits, ask one that runs to stop, or give up one that failed and keeps others waiting."""
     job = get_object_or_404(_mine(request), pk=job_id)
-    too_late = "" if lifecycle.cancel(job.pk) else "It was too late to cancel this job: it has ended already."
+    too_late = "" if lifecycle.cancel(job.pk) else _("It was too late to cancel this job: it has ended already.")
     return _back(request, job, too_late)
 
 
@@ -303,14 +314,14 @@ def reschedule(request: HttpRequest, job_id: UUID) -> HttpResponse:
             return _errors(schedule.errors, 400)
         return _job_page(request, job, schedule, 400)
     moved = lifecycle.reschedule(job.pk, schedule.cleaned_data["run_at"])
-    return _back(request, job, "" if moved else "It was too late to change the start of this job.")
+    return _back(request, job, "" if moved else _("It was too late to change the start of this job."))
 
 
 @require_POST
 def skip(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Let the jobs behind a failed one run."""
     job = get_object_or_404(_mine(request), pk=job_id)
-    too_late = "" if lifecycle.skip(job.pk) else "No job waits behind this one any more."
+    too_late = "" if lifecycle.skip(job.pk) else _("No job waits behind this one any more.")
     return _back(request, job, too_late)
 
 
@@ -331,14 +342,14 @@ def _back(request: HttpRequest, job: Job, too_late: str) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The answer to a POST without a valid CSRF token (setting CSRF_FAILURE_VIEW)."""
     if wants_json(request):
-        return _errors({EVERYWHERE: ["Send the csrftoken cookie's value in the X-CSRFToken header."]}, 403)
+        return _errors({EVERYWHERE: [_("Send the csrftoken cookie's value in the X-CSRFToken header.")]}, 403)
     return render(request, "403_csrf.html", status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The answer where nothing is, or nothing of this person's (handler404)."""
     if wants_json(request):
-        return _errors({EVERYWHERE: ["There is nothing here, or it belongs to somebody else."]}, 404)
+        return _errors({EVERYWHERE: [_("There is nothing here, or it belongs to somebody else.")]}, 404)
     return render(request, "404.html", status=404)
 
 
@@ -346,5 +357,5 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The answer to a request that can't be read (handler400)."""
     status = 413 if isinstance(exception, RequestDataTooBig) else 400
     if wants_json(request):
-        return _errors({EVERYWHERE: ["The request can't be read."]}, status)
+        return _errors({EVERYWHERE: [_("The request can't be read.")]}, status)
     return render(request, "400.html", status=status)

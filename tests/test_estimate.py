@@ -62,12 +62,12 @@ def test_a_card_says_how_long_it_usually_takes_until_it_is_done(user):
     (job,) = lifecycle.submit(Echo(), [Submission({}, "Hello")], owner=user).jobs
     client = Client()
     client.force_login(user)
-    body = client.get(f"/jobs/{job.pk}/status.json").json()
+    body = client.get(f"/jobs/{job.pk}/status.json?as=card").json()
     assert "Usually takes about 30 s." in body["html"]
     assert body["usual_seconds"] == [30, 30]
     running = lifecycle.start(job.pk, "w")
     assert running
     lifecycle.succeed(running, {})
-    body = client.get(f"/jobs/{job.pk}/status.json").json()
+    body = client.get(f"/jobs/{job.pk}/status.json?as=card").json()
     assert "Usually" not in body["html"]
     assert body["usual_seconds"] is None

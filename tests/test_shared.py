@@ -1,5 +1,6 @@
 """What many ask at once is asked once a moment."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -45,7 +46,7 @@ def test_many_threads_at_once_make_one_question(ask, asked, monkeypatch):
 
 def test_an_error_is_not_kept(monkeypatch):
     monkeypatch.setattr(shared, "MOMENT", 1000)
-    answers = iter([ZeroDivisionError(), 7])
+    answers: Iterator[int | Exception] = iter([ZeroDivisionError(), 7])
 
     @for_a_moment
     def moody() -> int:

@@ -353,7 +353,7 @@ class TestFollow:
         job = job_of(ann, text="<script>alert(1)</script>")
         for address in (f"/jobs/{job.pk}/", "/jobs/", "/"):
             assert "<script>alert" not in ann.get(address).content.decode()
-        assert "<script>alert" not in ann.get(f"/jobs/{job.pk}/status.json").json()["html"]
+        assert "<script>alert" not in ann.get(f"/jobs/{job.pk}/status.json?as=card").json()["html"]
 
     def test_a_job_of_somebody_else_does_not_exist(self, ann, bob, client):
         job = job_of(ann, copies=1)
@@ -418,7 +418,9 @@ class TestFollowSeveral:
     def test_jobs_of_others_and_those_that_are_not_there_are_left_out(self, ann, bob, client):
         job = job_of(ann)
         for stranger in (bob, client):
-            assert stranger.get(self.URL, {"id": [job.pk, uuid4()]}).json() == {"jobs": [], "poll_after": None}
+            ids = [str(job.pk), str(uuid4())]
+            answer = {"jobs": [], "gone": sorted(ids), "poll_after": None}
+            assert stranger.get(self.URL, {"id": ids}).json() == answer
 
     def test_an_unchanged_answer_is_304_and_a_changed_one_is_not(self, ann):
         jobs = [job_of(ann), job_of(ann)]
@@ -426,6 +428,52 @@ class TestFollowSeveral:
         etag = ann.get(self.URL, query)["ETag"]
         assert ann.get(self.URL, query, headers={"If-None-Match": etag}).status_code == 304
         start(jobs[0])
+        assert ann.get(self.URL, query, headers={"If-None-Match": etag}).status_code == 200
+
+    def test_with_the_versions_that_it_has_a_page_is_told_only_what_changed(self, ann):
+        jobs = [job_of(ann, text=text) for text in ("first", "second", "third")]
+        query = {"id": [job.pk for job in jobs], "as": "line", "only": "changes"}
+        all_of_it = ann.get(self.URL, query)
+        start(jobs[1])
+        answer = ann.get(self.URL, query, headers={"If-None-Match": all_of_it["ETag"]})
+        assert len(all_of_it.json()["jobs"]) == 3
+        assert [(one["title"], one["status"]) for one in answer.json()["jobs"]] == [("second", "running")]
+        assert (answer.json()["gone"], answer.json()["poll_after"]) == ([], 1)
+        assert ann.get(self.URL, query, headers={"If-None-Match": answer["ETag"]}).status_code == 304
+
+    def test_without_being_asked_for_changes_only_it_tells_everything(self, ann):
+        jobs = [job_of(ann), job_of(ann)]
+        query = {"id": [job.pk for job in jobs]}
+        etag = ann.get(self.URL, query)["ETag"]
+        start(jobs[0])
+        assert len(ann.get(self.URL, query, headers={"If-None-Match": etag}).json()["jobs"]) == 2
+
+    def test_the_etag_is_made_of_the_versions_in_the_answer(self, ann):
+        jobs = [job_of(ann), job_of(ann)]
+        answer = ann.get(self.URL, {"id": [job.pk for job in jobs]})
+        assert answer["ETag"] == '"{}.{}"'.format(*(one["version"] for one in answer.json()["jobs"]))
+        single = ann.get(f"/jobs/{jobs[0].pk}/status.json")
+        assert single["ETag"] == f'"{single.json()["version"]}"'
+
+    def test_a_page_knows_the_versions_of_what_it_shows(self, ann):
+        job = job_of(ann)
+        for address, how in ((f"/jobs/{job.pk}/", "card"), ("/jobs/", "line")):
+            (version,) = re.findall('data-version="([^"]+)"', ann.get(address).content.decode())
+            query = {"id": job.pk, "as": how}
+            assert ann.get(self.URL, query, headers={"If-None-Match": f'"{version}"'}).status_code == 304
+
+    def test_what_is_gone_is_named_and_asking_again_is_304(self, ann):
+        job, nowhere = job_of(ann), uuid4()
+        query = {"id": [job.pk, nowhere], "only": "changes"}
+        answer = ann.get(self.URL, query)
+        assert answer.json()["gone"] == [str(nowhere)]
+        assert ann.get(self.URL, query, headers={"If-None-Match": answer["ETag"]}).status_code == 304
+
+    def test_a_change_of_the_zone_changes_what_is_shown(self, ann):
+        job = job_of(ann)
+        query = {"id": job.pk, "as": "card"}
+        etag = ann.get(self.URL, query)["ETag"]
+        ann.cookies["time_zone"] = "Asia/Tokyo"
         assert ann.get(self.URL, query, headers={"If-None-Match": etag}).status_code == 200
 
     @pytest.mark.parametrize("ids", [[], ["1"], [uuid4() for _ in range(51)]])

@@ -26,7 +26,7 @@ def test_times_are_told_in_the_zone_of_the_cookie(ann, user, zone, shown):
     Job.objects.filter(pk=job.pk).update(created_at="2026-11-22T00:30:00Z")
     ann.cookies["time_zone"] = zone
     assert shown in ann.get(job.get_absolute_url()).content.decode()
-    body = ann.get(f"/jobs/{job.pk}/status.json").json()
+    body = ann.get(f"/jobs/{job.pk}/status.json?as=card").json()
     assert shown in body["html"]
     assert body["created_at"] == "2026-11-22T00:30:00+00:00"
 

@@ -32,8 +32,10 @@ def job_lines(jobs: Iterable[Job]) -> dict[str, Any]:
 
 def _shown(jobs: Iterable[Job], how: str) -> dict[str, Any]:
     jobs = list(jobs)
-    html = representation.shown(jobs, how)
-    return {"jobs": [(job, mark_safe(one)) for job, one in zip(jobs, html, strict=True)]}  # noqa: S308 (from a template)
+    shown = representation.shown(jobs, how)
+    # The HTML is that of a template.
+    rows = [(job, version, mark_safe(html)) for job, (version, html) in zip(jobs, shown, strict=True)]  # noqa: S308
+    return {"jobs": rows}
 
 
 @register.inclusion_tag("jobs/_refresh.html")

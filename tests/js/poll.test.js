@@ -59,15 +59,17 @@ async function settle() {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 }
 
-function says(body, { status = 200, etag = '"1"', until } = {}) {
-  return { status, ok: status < 300, until, headers: new Headers({ ETag: etag }), json: async () => body };
+function says(body, { status = 200, until } = {}) {
+  return { status, ok: status < 300, until, json: async () => body };
 }
 
 const ADDRESS = "/jobs/status.json?as=card";
 
 function aCard(id = "1", address = ADDRESS) {
   const seen = [];
-  return { id, address, seen, show: (status) => seen.push(status.status), gone: () => seen.push("gone") };
+  return {
+    id, address, seen, version: "shown", show: (status) => seen.push(status.status), gone: () => seen.push("gone"),
+  };
 }
 
 function aPage() {
@@ -86,11 +88,11 @@ function follow(world, ...cards) {
   return { page, poller: new Poller(cards, page, world) };
 }
 
-const job = (id, status, after) => ({ id, status, poll_after: after });
+const job = (id, status, after, version = "v") => ({ id, status, poll_after: after, version });
 const answer = (jobs, options) =>
-  says({ jobs, poll_after: Math.min(...jobs.map((one) => one.poll_after ?? Infinity)) }, options);
+  says({ jobs, gone: [], poll_after: Math.min(...jobs.map((one) => one.poll_after ?? Infinity)) }, options);
 const running = (after = 1, options) => answer([job("1", "running", after)], options);
-const done = () => says({ jobs: [job("1", "succeeded", null)], poll_after: null });
+const done = () => says({ jobs: [job("1", "succeeded", null)], gone: [], poll_after: null });
 
 test("the first look comes soon, the others when the server said so", async () => {
   const world = new World(running(2), running(5), done());
@@ -110,7 +112,7 @@ test("it stops at the outcome", async () => {
 });
 
 test("it stops when the job is no longer there", async () => {
-  const world = new World(says({ jobs: [], poll_after: null }));
+  const world = new World(says({ jobs: [], gone: ["1"], poll_after: null }));
   const card = aCard();
   follow(world, card);
   await world.pass(60_000);
@@ -125,7 +127,7 @@ test("one request asks for all jobs, and those that are done drop out", async ()
   );
   const { page } = follow(world, aCard("1"), aCard("2"));
   await world.pass(20_000);
-  assert.deepEqual(world.requests.map(({ url }) => url), [`${ADDRESS}&id=1&id=2`, `${ADDRESS}&id=2`]);
+  assert.deepEqual(world.requests.map(({ url }) => url), [`${ADDRESS}&only=changes&id=1&id=2`, `${ADDRESS}&only=changes&id=2`]);
   assert.deepEqual(page.unfinished, [1, 0]);
 });
 
@@ -143,15 +145,27 @@ test("more jobs than fit into one request take turns", async () => {
   assert.ok(cards.every((card) => card.seen.length > 0));
 });
 
-test("it sends the last ETag, and a 304 changes nothing", async () => {
-  const world = new World(running(1, { etag: '"a"' }), says(null, { status: 304 }), done());
+test("it sends the versions of what it shows, and a 304 changes nothing", async () => {
+  const world = new World(says(null, { status: 304 }), answer([job("1", "running", 1, "new")]), done());
   const card = aCard();
   const { page } = follow(world, card);
   await world.pass(10_000);
   const validators = world.requests.map(({ options }) => options.headers["If-None-Match"]);
-  assert.deepEqual(validators, [undefined, '"a"', '"a"']);
+  assert.deepEqual(validators, ['"shown"', '"shown"', '"new"']);
   assert.deepEqual(card.seen, ["running", "succeeded"]);
   assert.deepEqual(page.unfinished, [1, 1, 0]);
+});
+
+test("what is not in an answer stays as it is, and is asked for again", async () => {
+  const world = new World(
+    answer([job("2", "running", 1, "new")]),
+    answer([job("1", "succeeded", null), job("2", "succeeded", null)]),
+  );
+  const [first, second] = [aCard("1"), aCard("2")];
+  follow(world, first, second);
+  await world.pass(20_000);
+  assert.deepEqual(world.requests.map(({ options }) => options.headers["If-None-Match"]), ['"shown.shown"', '"shown.new"']);
+  assert.deepEqual([first.seen, second.seen], [["succeeded"], ["running", "succeeded"]]);
 });
 
 test("there is never more than one request in flight", async () => {

@@ -1,8 +1,8 @@
 // Keeps what a page shows of unfinished jobs up to date, and tells when one is done. All wording comes from the server's
 // HTML; without this script a job's page loads itself again (see jobs/_refresh.html).
 //
-// A job is an element <… data-poll="address of status.json" data-id="its id"> around an element [data-card], which holds
-// its card or its line; see jobs/_live.html and jobs/_line.html.
+// A job is an element <… data-poll="address of status.json" data-id="its id" data-version="of what is shown"> around an
+// element [data-card], which holds its card or its line; see jobs/_live.html and jobs/_lines.html.
 
 const FIRST = 300; // ms until the first look: quick jobs are done by then
 const HIDDEN = 30_000; // ms between two looks at the least while the tab is hidden
@@ -21,7 +21,8 @@ export function pause(failures, random = Math.random) {
  * Asks for the status of all unfinished jobs of a page together, one request at a time, when the answer before said that
  * it is worth it; while the tab is hidden seldom, while the browser is offline never.
  *
- * cards: objects with `id`, `address` (without the ids) and the methods show(status) and gone().
+ * cards: objects with `id`, `version` (of what they show), `address` (without the ids) and the methods show(status) and
+ *   gone().
  * page: trouble(on), and changed(unfinished cards) after each answer.
  * world: what a browser provides, replaced in tests: fetch, setTimeout, clearTimeout, now() in ms, random(), hidden(),
  *   offline(). Call `wake` when one of the last two may have changed.
@@ -34,7 +35,6 @@ export class Poller {
       address,
       cards: cards.filter((card) => card.address === address),
       due: world.now() + FIRST,
-      etags: new Map(),
       failures: 0,
     }));
     this.timer = null;
@@ -74,31 +74,32 @@ export class Poller {
   }
 
   async look(group) {
-    const asked = group.cards.slice(0, AT_ONCE);
-    const url = group.address + asked.map((card) => `&id=${card.id}`).join("");
-    const headers = { Accept: "application/json" };
-    if (group.etags.has(url)) headers["If-None-Match"] = group.etags.get(url);
-    const response = await this.world.fetch(url, {
-      headers,
+    const asked = new Map(group.cards.slice(0, AT_ONCE).map((card) => [card.id, card]));
+    const ids = [...asked.keys()].map((id) => `&id=${id}`);
+    const versions = [...asked.values()].map((card) => card.version);
+    const response = await this.world.fetch(`${group.address}&only=changes${ids.join("")}`, {
+      headers: { Accept: "application/json", "If-None-Match": `"${versions.join(".")}"` },
       credentials: "same-origin",
       // The validator is ours to send: the browser's cache would turn a 304 into a 200.
       cache: "no-store",
       signal: AbortSignal.timeout(TIMEOUT),
     });
-    let left = asked;
     if (response.status !== 304) {
       if (!response.ok) throw new Error(`The server answered ${response.status}.`);
-      const { jobs, poll_after: after } = await response.json();
-      const found = new Map(jobs.map((status) => [status.id, status]));
-      for (const card of asked) {
-        if (found.has(card.id)) card.show(found.get(card.id));
-        else card.gone();
+      const { jobs, gone, poll_after: after } = await response.json();
+      for (const status of jobs) {
+        const card = asked.get(status.id);
+        card.show(status);
+        card.version = status.version;
+        if (status.poll_after === null) asked.delete(status.id);
       }
-      left = asked.filter((card) => (found.get(card.id)?.poll_after ?? null) !== null);
-      group.etags = new Map([[url, response.headers.get("ETag")]]);
+      for (const id of gone) {
+        asked.get(id).gone();
+        asked.delete(id);
+      }
       group.after = after;
     }
-    group.cards = [...group.cards.slice(AT_ONCE), ...left];
+    group.cards = [...group.cards.slice(AT_ONCE), ...asked.values()];
     if (group.cards.length === 0) this.groups = this.groups.filter((other) => other !== group);
     else group.due = this.world.now() + (group.after ?? 1) * 1000;
   }
@@ -146,6 +147,7 @@ class Card {
     this.page = page;
     this.address = element.dataset.poll;
     this.id = element.dataset.id;
+    this.version = element.dataset.version;
     this.holder = element.querySelector("[data-card]");
   }
 
