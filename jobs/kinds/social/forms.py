@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from jobs.contract import JobError, KindForm, Submission
 from jobs.kinds.media import library
 from jobs.kinds.social import bluesky, http, webhooks
-from jobs.kinds.social.lengths import too_long
+from jobs.kinds.social.lengths import TOO_MANY_BYTES, TOO_MANY_CHARACTERS, too_long
 from jobs.kinds.social.models import LIMIT_NAMES, Account, Network
 from jobs.kinds.social.pictures import PicturesKind
 
@@ -107,12 +107,14 @@ class PostForm(KindForm):
     here before), and alt_1, what it shows.
     """
 
+    # A post of pictures needs no text, so the browser must not insist on one.
+    use_required_attribute = False
     text = forms.CharField(
         label=_("Text"),
         max_length=MAX_TEXT,
-        required=False,
         widget=forms.Textarea(attrs={"rows": 6}),
         error_messages={
+            "required": _("Please write what to post."),
             "max_length": _("A post can have up to %(limit_value)d characters; this one has %(show_value)d."),
         },
     )
@@ -158,9 +160,9 @@ class PostForm(KindForm):
         choices = [("", _("None")), *((picture.id, picture.name) for picture in self.earlier)]
         for number in range(1, MAX_PICTURES + 1):
             self.fields |= {
-                f"picture_{number}": PictureField(label=_("Picture from this device"), required=False),
+                f"picture_{number}": PictureField(label=_("From this device"), required=False),
                 f"earlier_{number}": forms.IntegerField(
-                    label=_("or one that was converted here"),
+                    label=_("Or one that was converted here"),
                     required=False,
                     widget=forms.Select(choices=choices),
                     error_messages={"invalid": _("Please choose one of your pictures.")},
@@ -183,22 +185,37 @@ class PostForm(KindForm):
     @property
     def has_pictures(self) -> bool:
         """Whether anything was said about pictures."""
-        return any(field.errors or field.value() for slot in self.slots for field in slot)
+        return any(_is_filled(field) for slot in self.slots for field in slot)
 
     @property
-    def destinations(self) -> dict[str, Any]:
-        """What the page must know of each account in order to count and show as its network does."""
+    def has_more(self) -> bool:
+        """Whether anything was said beside text and pictures."""
+        return any(_is_filled(self[name]) for name in ("warning", "language", "visibility"))
+
+    @property
+    def for_script(self) -> dict[str, Any]:
+        """What the page's script must know in order to count and show as each account's network does."""
+        accounts = self.fields["accounts"].queryset  # type: ignore[attr-defined]
         return {
-            str(account.pk): {
-                "network": account.network,
-                "label": account.get_network_display(),
-                "who": account.who,
-                "handle": account.handle,
-                "name": account.display_name,
-                "avatar": reverse("social:avatar", args=[account.pk]) if account.avatar else "",
-                "limits": {name: account.limit(name) for name in LIMIT_NAMES},
-            }
-            for account in self.fields["accounts"].queryset  # type: ignore[attr-defined]
+            "accounts": {
+                account.pk: {
+                    "network": account.network,
+                    "label": account.get_network_display(),
+                    "who": account.who,
+                    "handle": account.handle,
+                    "name": account.display_name,
+                    "avatar": reverse("social:avatar", args=[account.pk]) if account.avatar else "",
+                    "limits": {name: account.limit(name) for name in LIMIT_NAMES},
+                }
+                for account in accounts
+            },
+            "earlier": {picture.id: {"name": picture.name, "thumbnail": picture.thumbnail} for picture in self.earlier},
+            "sentences": {
+                "characters": gettext(TOO_MANY_CHARACTERS),
+                "bytes": gettext(TOO_MANY_BYTES),
+                "characters_of": gettext("%(length)s of %(limit)s characters"),
+                "bytes_of": gettext("%(length)s of %(limit)s bytes"),
+            },
         }
 
     def clean_text(self) -> str:
@@ -211,9 +228,10 @@ class PostForm(KindForm):
         cleaned = super().clean() or self.cleaned_data
         for number in range(1, MAX_PICTURES + 1):
             self._clean_picture(number)
+        if self._pictures and self.has_error("text", "required"):
+            del self.errors["text"]
+            cleaned["text"] = ""
         text = cleaned.get("text", "")
-        if "text" in cleaned and not text and not self._pictures:
-            self.add_error("text", gettext("Please write what to post."))
         for account in cleaned.get("accounts", ()):
             self._check(account, text, cleaned.get("warning", ""), cleaned.get("visibility", ""))
         return cleaned
@@ -310,6 +328,10 @@ class PostForm(KindForm):
         """Delete what `submissions` kept."""
         if self._folder:
             library.delete_folder(self._folder)
+
+
+def _is_filled(field: forms.BoundField) -> bool:
+    return bool(field.errors or field.value())
 
 
 class ConnectForm(forms.Form):

@@ -1,7 +1,9 @@
 """How long a post is on each network, and what of a Bluesky post can be clicked."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,12 +11,14 @@ from hypothesis import strategies as st
 
 from jobs.kinds.social.bluesky import tid
 from jobs.kinds.social.facets import facets
-from jobs.kinds.social.lengths import graphemes, mastodon_length, too_long
+from jobs.kinds.social.lengths import graphemes, mastodon_length, text_on, too_long
 from jobs.kinds.social.models import Account
 
 pytestmark = pytest.mark.apart
 
 FAMILY = "👨‍👩‍👧‍👦"
+EXAMPLES = json.loads(Path(__file__).with_name("lengths.json").read_text())
+"""The page's script is held to the same: tests/js/compose.test.js."""
 
 
 def account(network: str, **limits: int) -> Account:
@@ -25,19 +29,22 @@ def test_a_family_emoji_is_one_character():
     assert (graphemes(FAMILY), graphemes("e\u0301"), graphemes("🇩🇪🇫🇷"), graphemes("👍🏽")) == (1, 1, 2, 1)
 
 
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [
-        ("https://example.org/" + "x" * 200, 23),
-        ("See https://a.example, and (https://b.example/?q=1).", 4 + 23 + 7 + 23 + 2),
-        ("@bob@mastodon.example hi", 7),
-        ("mail bob@mastodon.example", 25),
-        (FAMILY * 3, 3),
-        ("", 0),
-    ],
-)
-def test_mastodon_counts_links_as_23_and_mentions_without_their_server(text, length):
-    assert mastodon_length(text, 23) == length
+@pytest.mark.parametrize("example", EXAMPLES, ids=[example["name"] for example in EXAMPLES])
+def test_each_network_counts_in_its_own_way(example):
+    text = example["text"]
+    assert mastodon_length(text, 23) == example["mastodon"]
+    assert graphemes(text) == example["graphemes"]
+    assert len(text.encode()) == example["bytes"]
+
+
+def test_a_warning_counts_on_mastodon_and_stands_above_the_text_on_bluesky():
+    mastodon = account("mastodon", characters=500)
+    assert too_long("x" * 490, mastodon, "y" * 10) == ""
+    assert "this one has 501" in too_long("x" * 490, mastodon, "y" * 11)
+    assert text_on("bluesky", "Hello", "Food") == "CW: Food\n\nHello"
+    assert text_on("bluesky", "", "Food") == "CW: Food"
+    assert text_on("mastodon", "Hello", "Food") == "Hello"
+    assert "this one has 301" in too_long("x" * 291, account("bluesky"), "Food")
 
 
 def test_a_text_that_is_too_long_is_told_by_how_much_and_where():
