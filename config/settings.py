@@ -132,6 +132,7 @@ INSTALLED_APPS = [
     "jobs.kinds.social",
     "jobs.kinds.arithmetic",
     "jobs.kinds.lab",
+    "jobs.kinds.personal",
     "django_rq",
     *(["jobs.sandbox"] if SANDBOX else []),
     # Further apps that bring kinds of their own.
@@ -308,6 +309,9 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # --- Media -----------------------------------------------------------------------------------------------------------
 
 MEDIA_MAX_BYTES: int = env.int("MEDIA_MAX_BYTES", 200 * 1024 * 1024, validate=positive)
+# Of one submit: how many files, and how many bytes together.
+MEDIA_MAX_FILES: int = env.int("MEDIA_MAX_FILES", 20, validate=validate.Range(min=1, max=100))
+MEDIA_MAX_TOTAL_BYTES: int = env.int("MEDIA_MAX_TOTAL_BYTES", 500 * 1024 * 1024, validate=positive)
 MEDIA_MAX_PIXELS: int = env.int("MEDIA_MAX_PIXELS", 40_000_000, validate=positive)
 MEDIA_MAX_SECONDS: int = env.int("MEDIA_MAX_SECONDS", 600, validate=positive)
 # Bytes of memory that one media job may use.

@@ -232,14 +232,15 @@ def _followed(request: HttpRequest, ids: set[UUID]) -> list[Job]:
 @require_safe
 @cache_control(private=True, no_cache=True)
 def submit(request: HttpRequest, submit_id: UUID) -> HttpResponse:
-    """The jobs of one submit together."""
+    """The jobs of one submit together. A kind may bring its own page, named <kind>/submit.html, as for its form."""
     jobs = list(_mine(request).filter(submit=submit_id).order_by("created_at", "pk"))
     if not jobs:
         raise Http404
     if wants_json(request):
         return JsonResponse(representation.bodies(jobs))
     unfinished = any(not job.is_finished for job in jobs)
-    return render(request, "jobs/submit.html", {"submit_id": submit_id, "jobs": jobs, "unfinished": unfinished})
+    context = {"submit_id": submit_id, "jobs": jobs, "unfinished": unfinished}
+    return render(request, [f"{jobs[0].kind}/submit.html", "jobs/submit.html"], context)
 
 
 @require_safe
