@@ -1,6 +1,7 @@
 """The arithmetic kind: read a value, wait, write what the operation makes of it."""
 
 import time
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -49,6 +50,12 @@ class ArithmeticKind(Kind):
             "read": change.read,
             "wrote": change.wrote,
         }
+
+    def belongings(self, owner_id: int) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
+        """The values and their histories. (A deleted job leaves its change: it is a part of the value.)"""
+        yield "values", Value.objects.filter(owner=owner_id).values("pk", "name", "number", "created_at").iterator()
+        changes = Change.objects.filter(value__owner=owner_id).order_by("value", "place")
+        yield "changes", changes.values("value", "place", "operation", "operand", "read", "wrote", "made_at").iterator()
 
 
 def _change(value: Value, run: Run) -> Change:

@@ -8,7 +8,6 @@ from base64 import b64encode
 from collections.abc import Sequence
 from contextvars import ContextVar
 from email.utils import parseaddr
-from hashlib import sha256
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -19,7 +18,7 @@ from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
 
 from jobs.contract import Job, Submission, submit
-from jobs.kinds.email.kind import EmailKind
+from jobs.kinds.email.kind import EmailKind, mailbox
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def _submissions(message: EmailMessage) -> list[Submission]:
         "sender": _bare_address(message.from_email),
     }
     return [
-        Submission(payload={**payload, "to": address}, title=f"E-mail to {address}", resource=_mailbox(address))
+        Submission(payload={**payload, "to": address}, title=f"E-mail to {address}", resource=mailbox(address))
         for address in recipients
     ]
 
@@ -106,9 +105,3 @@ def recipient(text: str) -> str:
         # An encoded word. It hides another mailbox, and Django writes so what is not ASCII before the @.
         raise ValueError("The part of an e-mail address before the @ must be plain letters, digits and signs.")
     return address
-
-
-def _mailbox(address: str) -> str:
-    """The resource of an address: mails to it are sent in the order in which they were accepted."""
-    name = f"mailbox:{address.lower()}"
-    return name if len(name) <= 200 else f"mailbox:{sha256(name.encode()).hexdigest()}"

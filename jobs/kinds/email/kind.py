@@ -13,15 +13,17 @@ import re
 import smtplib
 import ssl
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail.utils import DNS_NAME
 
-from jobs.contract import Failed, Job, JobError, Kind, Run, TryAgain
+from jobs.contract import Failed, Job, JobError, Kind, Run, TryAgain, cancel, delete
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,25 @@ class EmailKind(Kind):
             "message_id": run.payload["message_id"],
             "server_said": run.kept["server_said"],
         }
+
+    def belongings(self, owner_id: int) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
+        """The addresses of the account."""
+        addresses = EmailAddress.objects.filter(user=owner_id).order_by("pk")
+        yield "addresses", addresses.values("email", "verified", "primary").iterator()
+
+    def forget_owner(self, owner_id: int) -> None:
+        """Delete the mails to this person that are nobody's: those that were asked for without being signed in."""
+        addresses = EmailAddress.objects.filter(user=owner_id).values_list("email", flat=True)
+        mails = Job.objects.filter(kind=self.name, owner=None, resource__in=[mailbox(one) for one in addresses])
+        for mail in mails.unfinished():
+            cancel(mail.pk)
+        delete(mails.values_list("pk", flat=True))
+
+
+def mailbox(address: str) -> str:
+    """The resource of an address: mails to it are sent in the order in which they were accepted."""
+    name = f"mailbox:{address.lower()}"
+    return name if len(name) <= 200 else f"mailbox:{sha256(name.encode()).hexdigest()}"
 
 
 def _may_have_been_sent(run: Run) -> bool:

@@ -1,0 +1,76 @@
+"""Deleting an account with all that belongs to it."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from jobs.contract import Job, Kind, Role, Run, cancel, delete, installed
+
+STOP_SECONDS = 30.0
+"""How long running jobs get to stop. What runs on after that can write nothing more, and is deleted all the same."""
+LOOK_SECONDS = 0.2
+BATCH = 200
+"""Jobs that are deleted in one go."""
+
+
+class ErasureKind(Kind):
+    """Closes the account, stops its jobs, and deletes them, their files and the account.
+
+    The job belongs to the session in which it was asked for, since the account will not be there to own it. Until it
+    starts it can be cancelled, and then the account stays as it is. It may be repeated at any point.
+    """
+
+    name = "erasure"
+    label = gettext_lazy("Deletion of an account")
+    role = Role.NETWORK
+    max_attempts = 10
+    time_limit = timedelta(minutes=15)
+    urls = "jobs.kinds.personal.erasure_urls"
+    summary_template = "personal/_erasure.html"
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """Result: {}; nothing is known of the account any more."""
+        run.keep(begun=True)  # the last point at which it can be stopped
+        user = User.objects.filter(pk=run.payload["user"]).first()
+        if user is not None:
+            _close(user, run)
+            _stop_jobs(user, run)
+            _delete_jobs(user, run)
+            for kind in installed():
+                kind.forget_owner(user.pk)
+            user.delete()
+        return {}
+
+
+def _close(user: User, run: Run) -> None:
+    """End all sessions of the account: nobody is signed in with one that is not active."""
+    user.is_active = False
+    user.set_unusable_password()
+    user.save(update_fields=["is_active", "password"])
+    # Whoever signed in again while it waited owns it by now. It outlives them.
+    Job.objects.filter(pk=run.job_id).update(owner=None)
+
+
+def _stop_jobs(user: User, run: Run) -> None:
+    mine = Job.objects.filter(owner=user)
+    # The newest first: nobody behind them in a line of their own is started by that.
+    for job_id in mine.unfinished().order_by("-created_at", "-position").values_list("pk", flat=True):
+        run.progress(0, _("Cancelling what waits"))
+        cancel(job_id)
+    end = time.monotonic() + STOP_SECONDS
+    while mine.unfinished().exists() and time.monotonic() < end:
+        run.progress(5, _("Waiting until what runs has stopped"))
+        time.sleep(LOOK_SECONDS)
+
+
+def _delete_jobs(user: User, run: Run) -> None:
+    finished = Job.objects.filter(owner=user, finished_at__isnull=False)
+    total, done = finished.count(), 0
+    while some := delete(finished.order_by("created_at").values_list("pk", flat=True)[:BATCH]):
+        done += some
+        numbers = {"done": f"{done:,}", "total": f"{max(done, total):,}"}
+        run.progress(5 + 90 * done / max(done, total), _("%(done)s of %(total)s jobs deleted") % numbers)

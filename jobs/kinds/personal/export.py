@@ -1,0 +1,57 @@
+"""A copy of all that is kept of a person, as one ZIP file that only they can fetch."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from tempfile import TemporaryFile
+from typing import Any, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.utils.translation import gettext_lazy
+
+from jobs.contract import Kind, Role, Run
+from jobs.kinds.personal import archive
+
+FOLDER = "export"
+
+
+def stored_as(job_id: UUID, attempt: int) -> str:
+    """The storage's name of the file that an attempt wrote."""
+    return f"{FOLDER}/{job_id}/{attempt}.zip"
+
+
+class ExportKind(Kind):
+    """Writes the file. It may be large: it is made on disk, piece by piece, on a worker for what computes."""
+
+    name = "export"
+    label = gettext_lazy("Copy of my data")
+    role = Role.MEDIA
+    max_attempts = 3
+    time_limit = timedelta(hours=1)
+    urls = "jobs.kinds.personal.urls"
+    nav = ((gettext_lazy("My data"), "export:home"),)
+    summary_template = "personal/_export.html"
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """Result: bytes of the file, and how many jobs and files are in it."""
+        # Without a name: if this process dies, nothing is left. Not in the system's folder, which may be in memory.
+        with TemporaryFile(dir=settings.VAR_DIR) as file:
+            written = archive.write(file, User.objects.get(pk=cast(int, run.owner_id)), run)
+            size = file.tell()
+            file.seek(0)
+            default_storage.save(stored_as(run.job_id, run.attempt), File(file))
+        for earlier in range(1, run.attempt):
+            default_storage.delete(stored_as(run.job_id, earlier))
+        return {"bytes": size, "jobs": written.jobs, "files": written.files}
+
+    def forget(self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
+        """Delete the file, and what attempts left that were given up."""
+        folder = f"{FOLDER}/{job_id}"
+        with suppress(FileNotFoundError):
+            for name in default_storage.listdir(folder)[1]:
+                default_storage.delete(f"{folder}/{name}")
+            default_storage.delete(folder)

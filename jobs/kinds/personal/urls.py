@@ -1,0 +1,10 @@
+"""The page of a person's data and the copies of it, below /export/."""
+
+from django.urls import path
+
+from jobs.kinds.personal import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("<uuid:job_id>/download/", views.download, name="download"),
+]

@@ -1,0 +1,90 @@
+"""My data: a copy of it, and the end of it."""
+
+from typing import cast
+from uuid import UUID
+
+from allauth.account.forms import ReauthenticateForm
+from allauth.core.ratelimit import consume, respond_429
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_http_methods, require_safe
+
+from jobs.contract import Job, Submission, jobs_of, submit, visitor_of
+from jobs.kinds.personal.erasure import ErasureKind
+from jobs.kinds.personal.export import ExportKind, stored_as
+
+LATEST = 3
+"""Copies that the page shows."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@cache_control(private=True, no_cache=True)
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """What I can do with my data; POST makes a copy, unless one is being made already."""
+    copies = Job.objects.filter(owner=request.user.pk, kind=ExportKind.name).order_by("-created_at", "-pk")
+    if request.method != "POST":
+        return render(request, "personal/home.html", {"copies": copies[:LATEST]})
+    job = copies.unfinished().first()
+    if job is None:
+        wanted = Submission({}, _("Copy of my data"), f"export:{request.user.pk}")
+        (job,) = submit(ExportKind(), [wanted], owner=cast(User, request.user)).jobs
+    return redirect(job)
+
+
+@require_safe
+def download(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    """The file of a copy, to its owner alone."""
+    job = get_object_or_404(jobs_of(request), pk=job_id, kind=ExportKind.name, status="succeeded")
+    try:
+        file = default_storage.open(stored_as(job.pk, job.attempt))
+    except FileNotFoundError:
+        raise Http404("The file is not there any more.") from None
+    response = FileResponse(file, as_attachment=True, filename=f"offload-{job.created_at:%Y-%m-%d}.zip")
+    response.block_size = 1 << 16
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@cache_control(private=True, no_store=True)
+@login_required
+def erase(request: HttpRequest) -> HttpResponse:
+    """Ask for the password and have the account deleted. 429 after too many tries."""
+    user = request.user
+    if user.is_staff:
+        refused = request.method == "POST"
+        return render(request, "personal/erase.html", {"is_staff": True}, status=403 if refused else 200)
+    form = ReauthenticateForm(request.POST or None, user=user)
+    if request.method != "POST":
+        return _ask(request, form)
+    if not consume(request, action="reauthenticate", user=user):
+        too_often: HttpResponse = respond_429(request)
+        return too_often
+    if not form.is_valid():
+        return _ask(request, form, 400)
+    with transaction.atomic():
+        logout(request)
+        wanted = Submission({"user": user.pk}, _("Deletion of your account"), f"erasure:{user.pk}")
+        (job,) = submit(ErasureKind(), [wanted], owner=None, visitor=visitor_of(request)).jobs
+    return redirect("erasure:last", job.pk)
+
+
+def _ask(request: HttpRequest, form: ReauthenticateForm, status: int = 200) -> HttpResponse:
+    unfinished = Job.objects.filter(owner=request.user.pk).unfinished().count()
+    return render(request, "personal/erase.html", {"form": form, "unfinished": unfinished}, status=status)
+
+
+@require_safe
+@cache_control(private=True, no_store=True)
+def last_page(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """What becomes of the account that was here."""
+    job = get_object_or_404(jobs_of(request), pk=job_id, kind=ErasureKind.name)
+    return render(request, "personal/last.html", {"job": job})
