@@ -46,9 +46,23 @@ def connect(timeout: float = TIMEOUT) -> Redis:
 
 
 @cache
+def _client() -> Redis:
+    """The client for all but workers' waiting. One for each process: making one takes 10 ms."""
+    return connect()
+
+
+@cache
 def _queue(role: Role) -> Queue:
     """The RQ queue of a role. One for each process: it asks the server for its version once."""
-    return Queue(str(role), connection=connect(), serializer=JSONSerializer)
+    return Queue(str(role), connection=_client(), serializer=JSONSerializer)
+
+
+def reset() -> None:
+    """Begin anew with Redis: connect again, and forget that it did not answer."""
+    global _away_until
+    _client.cache_clear()
+    _queue.cache_clear()
+    _away_until = 0.0
 
 
 def push(jobs: Iterable[tuple[UUID, str]]) -> bool:
@@ -78,14 +92,22 @@ def push(jobs: Iterable[tuple[UUID, str]]) -> bool:
 
 def without_hint(job_ids: list[UUID], role: Role) -> list[UUID]:
     """Those of the jobs of one role that have no message in Redis. Raises RedisError when Redis does not answer."""
-    line = _queue(role)
-    with connect() as client, client.pipeline(transaction=False) as pipe:
-        for job_id in job_ids:
-            pipe.exists(Message.key_for(str(job_id)))
+    line, client = _queue(role), _client()
+    keys = [Message.key_for(str(job_id)) for job_id in job_ids]
+    # Mostly they are all there, and one question is enough.
+    with client.pipeline(transaction=False) as pipe:
+        pipe.exists(*keys)
+        pipe.exists(line.key, line.intermediate_queue_key)
+        found, stands = pipe.execute()
+    if not stands:
+        return job_ids  # the line itself was lost: a message alone leads nobody to its job
+    if found == len(keys):
+        return []
+    with client.pipeline(transaction=False) as pipe:
+        for key in keys:
+            pipe.exists(key)
         exist = pipe.execute()
-        if not client.exists(line.key, line.intermediate_queue_key):
-            return job_ids  # the line itself was lost: a message alone leads nobody to its job
-        return [job_id for job_id, exists in zip(job_ids, exist, strict=True) if not exists]
+    return [job_id for job_id, exists in zip(job_ids, exist, strict=True) if not exists]
 
 
 def clear_stranded(seen: set[str]) -> set[str]:
@@ -95,21 +117,21 @@ def clear_stranded(seen: set[str]) -> set[str]:
     removes it within milliseconds. Returns what stands there now. Raises RedisError.
     """
     standing: set[str] = set()
-    with connect() as client:
-        for role in Role:
-            key = _queue(role).intermediate_queue_key
-            try:
-                raws = cast(list[bytes], client.lrange(key, 0, -1))
-            except ResponseError as error:
-                raws = []
-                drop_if_no_line(client, error, key)
-            ids = {raw.decode(errors="replace"): raw for raw in raws}
-            for job_id in ids.keys() & seen:
-                with client.pipeline() as pipe:
-                    pipe.delete(Message.key_for(job_id))
-                    pipe.lrem(key, 0, ids[job_id])
-                    pipe.execute()
-            standing |= ids.keys()
+    client = _client()
+    for role in Role:
+        key = _queue(role).intermediate_queue_key
+        try:
+            raws = cast(list[bytes], client.lrange(key, 0, -1))
+        except ResponseError as error:
+            raws = []
+            drop_if_no_line(client, error, key)
+        ids = {raw.decode(errors="replace"): raw for raw in raws}
+        for job_id in ids.keys() & seen:
+            with client.pipeline() as pipe:
+                pipe.delete(Message.key_for(job_id))
+                pipe.lrem(key, 0, ids[job_id])
+                pipe.execute()
+        standing |= ids.keys()
     return standing
 
 
@@ -124,7 +146,7 @@ def drop_if_no_line(client: Redis, error: ResponseError, *keys: str) -> None:
 def queue_lengths() -> dict[str, int] | None:
     """Messages waiting in Redis for each role; None when Redis does not answer."""
     try:
-        with connect() as client, client.pipeline(transaction=False) as pipe:
+        with _client().pipeline(transaction=False) as pipe:
             for role in Role:
                 pipe.llen(Queue.redis_queue_namespace_prefix + role)
             return dict(zip(map(str, Role), pipe.execute(), strict=True))

@@ -70,7 +70,6 @@ def sweep() -> None:
             logger.warning("job %s: worker %s fell silent, attempt %d is given up", job.pk, job.worker, job.attempt)
         if time.monotonic() > end:
             break
-    Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()
     if settings.JOB_KEEP_DAYS:
         delete_old()
     leftovers.forget(end)
@@ -84,7 +83,7 @@ def delete_old() -> None:
 
 
 def mend_lines() -> None:
-    """Let go on what waits for a job that has ended, or that was deleted (with its owner, say)."""
+    """Let go on what waits for a job that has ended, or that was deleted (with its owner, say); forget old workers."""
     ended = Job.objects.filter(after__isnull=False, after__finished_at__isnull=False)
     for job in Job.objects.filter(pk__in=ended.order_by().values("after").distinct()[:BATCH]):
         lifecycle.settle(job.pk)
@@ -99,6 +98,7 @@ def mend_lines() -> None:
     for resource in waiting.order_by().values_list("resource", flat=True).distinct()[:BATCH]:
         lifecycle.pass_turn(resource)
         logger.warning("resource %s: its first job was deleted, the next has the turn", resource)
+    Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()
 
 
 def push_missing() -> None:

@@ -98,7 +98,7 @@ def redis(valkey: Process) -> Iterator[redis_client.Redis]:
     """A client of an empty Valkey."""
     from jobs import dispatch
 
-    dispatch._away_until = 0.0  # an earlier test may have taken it away
+    dispatch.reset()  # an earlier test may have taken Redis away
     client = redis_client.Redis.from_url(settings.REDIS_URL)
     client.flushall()
     yield client

@@ -29,28 +29,26 @@ def test_a_message_carries_the_id_of_the_job_and_nothing_else(redis):
     assert b"secret" not in b"".join(message.values())
 
 
-def test_a_job_is_accepted_while_redis_is_away(settings, monkeypatch):
-    monkeypatch.setattr(dispatch, "_away_until", 0.0)
+def test_a_job_is_accepted_while_redis_is_away(settings):
     settings.REDIS_URL = f"unix://{VAR}/nobody-listens.sock"
-    dispatch._queue.cache_clear()
+    dispatch.reset()
     try:
         (job,) = accept()
         assert Job.objects.runnable().get() == job
         assert dispatch.queue_lengths() is None
     finally:
-        dispatch._queue.cache_clear()
+        dispatch.reset()
 
 
-def test_redis_is_left_alone_for_a_moment_after_it_did_not_answer(settings, monkeypatch):
-    monkeypatch.setattr(dispatch, "_away_until", 0.0)
+def test_redis_is_left_alone_for_a_moment_after_it_did_not_answer(settings):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}"
-        dispatch._queue.cache_clear()
+        dispatch.reset()
         try:
             accept()
             accept()
         finally:
-            dispatch._queue.cache_clear()
+            dispatch.reset()
         silent.accept()[0].close()
         silent.setblocking(False)
         with pytest.raises(BlockingIOError):

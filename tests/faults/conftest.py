@@ -56,13 +56,13 @@ def stage(transactional_db: None, child_env: dict[str, str], settings) -> Iterat
     """A Redis and a ledger of the test's own. This process uses that Redis too."""
     server, ledger = RedisServer(), Ledger()
     settings.REDIS_URL = server.url
-    dispatch._queue.cache_clear()
+    dispatch.reset()
     stage = Stage(child_env, server, ledger)
     yield stage
     stage.stop()
     ledger.stop()
     server.stop()
-    dispatch._queue.cache_clear()
+    dispatch.reset()
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ def test_a_job_runs_whose_worker_was_killed_between_its_hint_and_its_claim(stage
 @pytest.mark.fault(10)
 def test_a_job_runs_once_when_the_reply_to_its_enqueue_is_lost(stage: Stage, proxy: Proxy, settings, figure: Figure):
     settings.REDIS_URL = stage.env["REDIS_URL"]
-    dispatch._queue.cache_clear()
+    dispatch.reset()
     stage.accept("tally", "x")
     proxy.set(Fault.DROP_REPLIES)
     jobs = [stage.accept("tally", "x"), stage.accept("tally", "y")]
