@@ -149,8 +149,8 @@ def test_without_a_retention_time_jobs_are_kept():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_dies_while_it_deletes_leaves_nothing_that_nobody_finds(start_worker, log):
-    start_worker("--role", "network")
     job = done(log=str(log), forget="exit")
+    start_worker("--role", "network")
     lifecycle.delete([job.pk])
     wait_until(lambda: not log.exists(), what="the worker begins, and dies in the middle of it")
     assert Leftover.objects.exists()
