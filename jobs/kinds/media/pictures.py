@@ -10,22 +10,27 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pillow_heif
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps
 
 from jobs.contract import Failed
-from jobs.kinds.media.conversion import Converted, Limits, Output, Progress
+from jobs.kinds.media.conversion import Converted, Limits, Output, Progress, Quality, Recipe
 from jobs.kinds.media.formats import Format
 
 pillow_heif.register_heif_opener()
 
-WIDTHS = (1920, 960, 480)
-MAX_HEIGHT = 4 * WIDTHS[0]
-"""A very tall picture (of a whole web page, say) is fitted into this height."""
+TALLEST = 4
+"""A very tall picture (of a whole web page, say) is fitted into this many times its largest width."""
 ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     # Pillow's name: file name suffix, MIME type, options. The three qualities look alike.
     "AVIF": ("avif", "image/avif", {"quality": 60, "speed": 8}),
     "WEBP": ("webp", "image/webp", {"quality": 80, "method": 4}),
     "JPEG": ("jpg", "image/jpeg", {"quality": 82, "progressive": True, "optimize": True}),
+}
+_OTHER_QUALITIES = {
+    Quality.SMALL: {"AVIF": 45, "WEBP": 65, "JPEG": 70},
+    Quality.BEST: {"AVIF": 75, "WEBP": 90, "JPEG": 90},
 }
 LABELS = {"AVIF": "AVIF", "WEBP": "WebP", "JPEG": "JPEG"}
 """What people call the formats of ENCODERS."""
@@ -36,7 +41,13 @@ _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def convert(
-    source: Path, format: Format, folder: Path, limits: Limits, progress: Progress, encoder: str = ""
+    source: Path,
+    format: Format,
+    folder: Path,
+    limits: Limits,
+    progress: Progress,
+    recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
+    encoder: str = "",
 ) -> Converted:
     """Write the versions of the picture at `source` into `folder`.
 
@@ -47,10 +58,12 @@ def convert(
         with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
             # JPEG files may carry small copies and depth maps of the same picture (MPO); that is nobody's animation.
             several = format.label != "JPEG" and getattr(image, "is_animated", False)
-            picture, width, height = _upright(image, _whole if encoder else _for_pages)
-        widths = [picture.width, *(width for width in WIDTHS if width < picture.width and not encoder)]
-        outputs = _write(picture, widths, [encoder] if encoder else list(ENCODERS), folder, progress)
-    notes = ["The file holds more than one picture, as animations do. The first one was converted."] if several else []
+            picture, width, height = _upright(image, _whole if encoder else _within(max(recipe.widths)))
+        widths = [picture.width, *(width for width in recipe.widths if width < picture.width and not encoder)]
+        encoders = [encoder] if encoder else list(ENCODERS)
+        outputs = _write(picture, widths, encoders, recipe.quality, folder, progress)
+    several_text = _("The file holds more than one picture, as animations do. The first one was converted.")
+    notes = [several_text] if several else []
     return Converted("image", {"width": width, "height": height}, outputs, notes)
 
 
@@ -63,7 +76,7 @@ def edit(
     """
     with _memory(limits.memory):
         with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
-            picture, _, _ = _upright(image, _whole)
+            picture, *__ = _upright(image, _whole)
         picture = change(picture)
         picture.save(target, "PNG", compress_level=1)
     return Output(target, "image/png", "source", *picture.size)
@@ -80,7 +93,7 @@ def shrink(
     """
     with _memory(limits.memory):
         with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
-            picture, _, _ = _upright(image, lambda width, height: min(1, sqrt(max_pixels / (width * height))))
+            picture, *__ = _upright(image, _into(max_pixels))
         if picture.mode == "RGBA" and picture.getchannel("A").getextrema()[0] == 255:
             picture = picture.convert("RGB")
         holds_all = [encoder for encoder in encoders if picture.mode == "RGB" or encoder != "JPEG"]
@@ -96,15 +109,29 @@ def shrink(
             step = min(_SMALLEST_STEP, sqrt(max_bytes / file.tell()))
             size = (int(picture.width * step), int(picture.height * step))
             if min(size) < 1:
-                raise Failed("too_few_bytes", f"The picture can't be made as small as {max_bytes:,} bytes.")
+                text = _("The picture can't be made as small as %(limit)s.") % {"limit": filesizeformat(max_bytes)}
+                raise Failed("too_few_bytes", text)
             picture = picture.resize(size, Image.Resampling.LANCZOS)
 
 
+def _into(max_pixels: int) -> Callable[[int, int], float]:
+    """How far a picture of some width and height is made smaller so that it has at most so many pixels."""
+
+    def scale(width: int, height: int) -> float:
+        whole = min(1, sqrt(max_pixels / (width * height)))
+        if round(width * whole) * round(height * whole) <= max_pixels:
+            return whole
+        return min(int(width * whole) / width, int(height * whole) / height)
+
+    return scale
+
+
 def _write(
-    picture: Image.Image, widths: list[int], encoders: list[str], folder: Path, progress: Progress
+    picture: Image.Image, widths: list[int], encoders: list[str], quality: Quality, folder: Path, progress: Progress
 ) -> list[Output]:
     """The picture in each format at each width, from the largest to the smallest, each made from the one before."""
     outputs: list[Output] = []
+    qualities = _OTHER_QUALITIES.get(quality, {})
     work = sum(width**2 for width in widths) * len(encoders)
     done = 0
     for width in widths:
@@ -112,12 +139,14 @@ def _write(
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
         for encoder in encoders:
             suffix, mime, options = ENCODERS[encoder]
-            progress(100 * done / work, f"Writing {encoder} at {width} pixels")
+            text = _("Writing %(format)s at %(width)s pixels") % {"format": LABELS[encoder], "width": width}
+            progress(100 * done / work, text)
             path = folder / f"picture-{width}.{suffix}"
+            options = {**options, "quality": qualities.get(encoder, options["quality"])}
             (_opaque(picture) if encoder == "JPEG" else picture).save(path, encoder, **options)
             outputs.append(Output(path, mime, "picture", width, height))
             done += width**2
-    progress(100, "Written")
+    progress(100, _("Written"))
     return outputs
 
 
@@ -132,7 +161,7 @@ def _memory(limit: int) -> Iterator[None]:
     except MemoryError as error:
         raise Failed(
             "too_much_memory",
-            "The picture needs more memory than one conversion may use. Please make it smaller and send it again.",
+            _("The picture needs more memory than one conversion may use. Please make it smaller and send it again."),
             can_retry=False,
         ) from error
     finally:
@@ -152,7 +181,8 @@ def _reading(max_pixels: int) -> Iterator[None]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Failed(
             "too_many_pixels",
-            f"The picture has more than {max_pixels / 1e6:g} million pixels. Please make it smaller and send it again.",
+            _("The picture has more than %(millions)s million pixels. Please make it smaller and send it again.")
+            % {"millions": f"{max_pixels / 1e6:g}"},
             can_retry=False,
         ) from error
     except MemoryError:
@@ -161,7 +191,7 @@ def _reading(max_pixels: int) -> Iterator[None]:
         # On broken bytes a decoder may raise anything.
         raise Failed(
             "damaged",
-            "The picture can't be read: its file is damaged or incomplete. Please send it again, or another copy.",
+            _("The picture can't be read: its file is damaged or incomplete. Please send it again, or another copy."),
             can_retry=False,
         ) from error
 
@@ -170,9 +200,9 @@ def _whole(width: int, height: int) -> float:
     return 1
 
 
-def _for_pages(width: int, height: int) -> float:
+def _within(largest: int) -> Callable[[int, int], float]:
     """No larger than the largest version."""
-    return min(1, WIDTHS[0] / width, MAX_HEIGHT / height)
+    return lambda width, height: min(1, largest / width, TALLEST * largest / height)
 
 
 def _upright(image: Image.Image, scale: Callable[[int, int], float]) -> tuple[Image.Image, int, int]:
@@ -189,12 +219,12 @@ def _upright(image: Image.Image, scale: Callable[[int, int], float]) -> tuple[Im
     size = (upright_size[1], upright_size[0]) if turned else upright_size
 
     if image.format in ("JPEG", "MPO"):
-        # The decoder itself can leave out pixels, which is much faster. Twice the size keeps the filter below sharp.
-        image.draft(None, (size[0] * 2, size[1] * 2))
+        # The decoder itself can halve a picture (again and again), which is much faster than the filter below.
+        image.draft(None, size)
     profile = image.info.get("icc_profile")
     picture = _plain(image)
     if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
+        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
     picture = _in_srgb(picture, profile)
     picture.getexif()[0x0112] = orientation
     picture = ImageOps.exif_transpose(picture)
