@@ -11,6 +11,7 @@ from tests.servers.stand_in import Asked, Reply, StandIn
 
 XRPC = "/xrpc/com.atproto."
 PUT = f"POST {XRPC}repo.putRecord"
+UPLOAD = f"POST {XRPC}repo.uploadBlob"
 SIGN_IN = f"POST {XRPC}server.createSession"
 REFRESH = f"POST {XRPC}server.refreshSession"
 
@@ -30,12 +31,14 @@ class Pds(StandIn):
         self.generation = 0
         self.access_valid = self.refresh_valid = True
         self.records: dict[str, dict[str, Any]] = {}
+        self.blobs: dict[str, bytes] = {}
         self.routes = {
             SIGN_IN: self.create_session,
             REFRESH: self.refresh_session,
             f"POST {XRPC}server.deleteSession": self.delete_session,
             f"GET {XRPC}identity.resolveHandle": self.resolve_handle,
             PUT: self.put_record,
+            UPLOAD: self.upload_blob,
             "GET /xrpc/app.bsky.actor.getProfile": Reply({"displayName": "Ann", "avatar": f"{self.origin}/ann.png"}),
         }
 
@@ -83,19 +86,35 @@ class Pds(StandIn):
 
     def put_record(self, asked: Asked) -> Reply:
         """New: written. The same again: as if new. Anything else under `swapRecord: null`: InvalidSwap."""
-        if not asked.bearer:
-            return error(401, "AuthMissing", "Authentication Required")
-        if not self.access_valid or asked.bearer != f"access-{self.generation}":
-            return error(400, "ExpiredToken", "Token has expired")
+        if refusal := self.guarded(asked):
+            return refusal
         body = asked.json
         assert body["repo"] == self.DID
         assert "swapRecord" in body
         assert body["swapRecord"] is None
+        for image in body["record"].get("embed", {}).get("images", []):
+            if image["image"]["ref"]["$link"] not in self.blobs:
+                return error(400, "BlobNotFound", "Could not find blob")
         before = self.records.setdefault(body["rkey"], body["record"])
         if before != body["record"]:
             return error(400, "InvalidSwap", "Record was at bafyreib")
         cid = sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()
         return Reply({"uri": f"at://{self.DID}/{body['collection']}/{body['rkey']}", "cid": cid})
+
+    def upload_blob(self, asked: Asked) -> Reply:
+        if refusal := self.guarded(asked):
+            return refusal
+        cid = f"bafkrei{sha256(asked.body).hexdigest()}"
+        self.blobs[cid] = asked.body
+        kind = asked.headers["Content-Type"]
+        return Reply({"blob": {"$type": "blob", "ref": {"$link": cid}, "mimeType": kind, "size": len(asked.body)}})
+
+    def guarded(self, asked: Asked) -> Reply | None:
+        if not asked.bearer:
+            return error(401, "AuthMissing", "Authentication Required")
+        if not self.access_valid or asked.bearer != f"access-{self.generation}":
+            return error(400, "ExpiredToken", "Token has expired")
+        return None
 
     def put_record_without_answer(self, asked: Asked) -> Reply:
         """The record is written, the reply is lost."""
