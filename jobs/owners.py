@@ -9,8 +9,11 @@ from functools import cache
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in
 from django.db import connection
 from django.db.models import Q
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
@@ -32,6 +35,13 @@ def visitor_of(request: HttpRequest) -> str:
     if token is None:
         token = request.session[SESSION_KEY] = uuid4().hex
     return token
+
+
+@receiver(user_logged_in)
+def _adopt(request: HttpRequest | None, user: AbstractBaseUser, **_: object) -> None:
+    """What a visitor started (the mail that confirmed the address, say) is theirs as soon as they sign in."""
+    if request is not None and (token := request.session.get(SESSION_KEY)):
+        Job.objects.filter(visitor=token, owner=None).update(owner=user.pk, visitor="")
 
 
 def listed(request: HttpRequest) -> JobQuerySet:
@@ -71,9 +81,7 @@ def vouched(request: HttpRequest) -> Who:
 
 
 def vouch(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """If the session was looked up for this response, let it carry the cookie that vouches for the next requests."""
-    if not request.session.accessed:
-        return response
+    """Let the response carry the cookie that vouches for the next requests. Returns it."""
     owner, visitor = who(request)
     if request.session.session_key and (owner or visitor):
         response.set_signed_cookie(
@@ -81,7 +89,7 @@ def vouch(request: HttpRequest, response: HttpResponse) -> HttpResponse:
             f"{owner or ''}.{visitor}",
             salt=request.session.session_key,
             max_age=VOUCHED,
-            path=reverse("jobs:list"),
+            path=reverse("jobs:statuses"),
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
             samesite="Strict",

@@ -22,13 +22,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from jobs import intake, lifecycle, listing, owners, representation
 from jobs import kind as kinds
+from jobs.following import AT_ONCE, asked_for
 from jobs.kind import Kind, KindForm
 from jobs.models import Job, JobQuerySet, Status
 from jobs.owners import UNSEEN, jobs_of, listed
 from jobs.schedule import ScheduleForm
 
-AT_ONCE = 50
-"""Jobs that one request may ask for; poll.js knows the number."""
 LATEST = 5
 """Jobs on the start page."""
 EVERYWHERE = "__all__"
@@ -197,36 +196,24 @@ def _job_page(request: HttpRequest, job: Job, schedule: ScheduleForm | None = No
 @require_safe
 def status(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A job's status as JSON; `as=card` or `as=line` adds the HTML that shows it."""
-    jobs = _followed(request, {job_id})
-    if not jobs:
-        raise Http404
-    return owners.vouch(request, representation.one_response(request, jobs[0]))
+    return representation.one_response(request, get_object_or_404(_mine(request), pk=job_id))
 
 
 @require_safe
 def statuses(request: HttpRequest) -> HttpResponse:
-    """The status of several jobs (`?id=…&id=…`) as JSON: one request for all that a page shows.
+    """The status of several jobs (`?id=…&id=…`) as JSON: one request for all that a page shows. See jobs.following.
 
     `as` as above; `only=changes` leaves out what the request's If-None-Match names.
     """
     try:
-        ids = {UUID(one) for one in request.GET.getlist("id")}
+        ids = asked_for(request)
     except ValueError:
         return _errors({"id": [_("An id looks like %(id)s.") % {"id": "7b4c9a0e-1f0c-4c60-9a53-0d9c1e7b4c9a"}]}, 400)
     if not 1 <= len(ids) <= AT_ONCE:
         return _errors({"id": [_("Ask for 1 to %(number)s jobs at once.") % {"number": AT_ONCE}]}, 400)
-    jobs = _followed(request, ids)
-    gone = ids - {job.pk for job in jobs}
-    return owners.vouch(request, representation.several_response(request, jobs, gone))
-
-
-def _followed(request: HttpRequest, ids: set[UUID]) -> list[Job]:
-    """Those of the jobs that whoever asks may see, newest first.
-
-    Their session is looked up only if an earlier answer does not vouch for them.
-    """
-    jobs = owners.find(ids, owners.vouched(request))
-    return jobs if len(jobs) == len(ids) else owners.find(ids, owners.who(request))
+    jobs = owners.find(ids, owners.who(request))
+    response = representation.several_response(request, jobs, gone=ids - {job.pk for job in jobs})
+    return owners.vouch(request, response)
 
 
 @require_safe

@@ -35,10 +35,15 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
     """Tell and read all times of a request in the zone of its cookie; without one in the site's (TIME_ZONE)."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        with timezone.override(zone_named(request.COOKIES.get(COOKIE, "")[:100])):
+        with of(request):
             return get_response(request)
 
     return answer
+
+
+def of(request: HttpRequest) -> timezone.override:
+    """A context in which times are told and read in the zone of this request."""
+    return timezone.override(zone_named(request.COOKIES.get(COOKIE, "")[:100]))
 
 
 class ZoneForm(forms.Form):

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.apart
 LAYERS = {
     "jobs.kind": 0,
     "jobs.processes": 0,
+    "jobs.shared": 0,
     "jobs.models": 1,
     "jobs.dispatch": 2,
     "jobs.owners": 2,
