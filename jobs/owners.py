@@ -11,8 +11,11 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in
 from django.db import connection
 from django.db.models import Q
+from django.dispatch import receiver
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -35,6 +38,13 @@ def visitor_of(request: HttpRequest) -> str:
     if token is None:
         token = request.session[SESSION_KEY] = uuid4().hex
     return token
+
+
+@receiver(user_logged_in)
+def _adopt(request: HttpRequest | None, user: AbstractBaseUser, **_: object) -> None:
+    """What a visitor started (the mail that confirmed the address, say) is theirs as soon as they sign in."""
+    if request is not None and (token := request.session.get(SESSION_KEY)):
+        Job.objects.filter(visitor=token, owner=None).update(owner=user.pk, visitor="")
 
 
 @receiver(user_logged_in)
