@@ -15,11 +15,12 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from PIL import Image
 
-from jobs import execution, kind, lifecycle
+from jobs import execution, lifecycle
 from jobs.kinds.media.models import MediaFile, Version
 from jobs.kinds.social.forms import PostForm
 from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account, Upload
+from jobs.kinds.social.pictures import PicturesKind
 from jobs.kinds.social.post import REUSE
 from jobs.models import Job, Status
 from tests.kinds.social.conftest import attempted, result_of
@@ -249,11 +250,11 @@ def test_what_was_kept_for_a_job_is_forgotten(mastodon_account):
     attempted(post)
     assert len(stored() - before) == 4
     for _ in range(2):
-        kind.get("pictures").forget(preparation.pk, preparation.payload, preparation.result)
-        kind.get("social").forget(post.pk, post.payload, None)
+        PicturesKind().forget(preparation.pk, preparation.payload, preparation.result)
+        SocialKind().forget(post.pk, post.payload, None)
     assert stored() == before
     assert not Upload.objects.exists()
-    kind.get("pictures").forget(preparation.pk, {}, None)
+    PicturesKind().forget(preparation.pk, {}, None)
 
 
 def test_pictures_that_were_deleted_before_their_post_are_told(careless, mastodon_account):
@@ -263,19 +264,19 @@ def test_pictures_that_were_deleted_before_their_post_are_told(careless, mastodo
     assert (post.status, post.error_code, post.can_retry) == (Status.FAILED, "pictures_gone", False)
     preparation, post = submitted(mastodon_account, pictures=TWO)
     preparation = attempted(preparation)
-    kind.get("pictures").forget(preparation.pk, preparation.payload, preparation.result)
+    PicturesKind().forget(preparation.pk, preparation.payload, preparation.result)
     assert attempted(post).error_code == "pictures_gone"
     assert careless.statuses == []
 
 
 def test_the_export_tells_what_was_asked_for(mastodon_account):
     preparation, post = submitted(mastodon_account, pictures=TWO, warning="Fields")
-    ((name, opened), _) = kind.get("pictures").files(preparation.pk, preparation.payload, None)
+    ((name, opened), _) = PicturesKind().files(preparation.pk, preparation.payload, None)
     with opened() as file:
         assert (name, file.read()) == ("picture-1", photo())
-    ((name, opened),) = kind.get("social").files(post.pk, post.payload, None)
+    ((name, opened),) = SocialKind().files(post.pk, post.payload, None)
     assert json.load(opened())["warning"] == "Fields"
-    ((name, rows),) = kind.get("social").belongings(mastodon_account.owner_id)
+    ((name, rows),) = SocialKind().belongings(mastodon_account.owner_id)
     assert (name, [row["handle"] for row in rows]) == ("accounts", ["@ann@careless.test"])
 
 
