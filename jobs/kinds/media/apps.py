@@ -1,6 +1,7 @@
 """The media kind as a Django app."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class MediaConfig(AppConfig):
@@ -8,7 +9,7 @@ class MediaConfig(AppConfig):
 
     name = "jobs.kinds.media"
     label = "media"
-    verbose_name = "Media files"
+    verbose_name = gettext_lazy("Media files")
 
     def ready(self) -> None:
         """Register both kinds."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,30 @@ class Limits:
     pixels: int
     seconds: int
     memory: int
+
+
+class Quality(StrEnum):
+    """What counts more where a format throws something away: few bytes, or what is seen and heard."""
+
+    SMALL = "small"
+    BALANCED = "balanced"
+    BEST = "best"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a file is converted.
+
+    quality: of everything. widths: of the versions of a picture in pixels, from the largest to the smallest; none is
+    wider than the picture itself. lines: height of a video that lies, width of one that stands, in pixels.
+    sound_only: nothing but the sound is taken of a video. podcast: that, equally loud from its start to its end.
+    """
+
+    quality: Quality = Quality.BALANCED
+    widths: tuple[int, ...] = (1920, 960, 480)
+    lines: int = 720
+    sound_only: bool = False
+    podcast: bool = False
 
 
 @dataclass(frozen=True)

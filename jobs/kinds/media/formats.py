@@ -3,6 +3,8 @@
 from codecs import getincrementaldecoder
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_lazy
+
 HEAD_BYTES = 4096
 """How much of a file `recognise` wants to see."""
 
@@ -36,7 +38,7 @@ WAV = Format("WAV", "wav")
 FLAC = Format("FLAC", "flac")
 OGG = Format("Ogg", "ogg")
 
-ACCEPTED = (
+ACCEPTED = gettext_lazy(
     "a picture (JPEG, PNG, WebP, AVIF, GIF or HEIC), a video (MP4, MOV, WebM or MKV) "
     "or a sound (MP3, WAV, FLAC, Ogg or M4A)"
 )

@@ -1,6 +1,7 @@
 """How a media file and its edits are asked for, and what can be said about them before any work is done."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast
 from uuid import uuid4
@@ -9,72 +10,210 @@ from django import forms
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from django.template.defaultfilters import filesizeformat
+from django.template.defaultfilters import capfirst, filesizeformat
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from jobs.contract import Failed, Job, KindForm, Submission
 from jobs.kinds.media import files, formats, pictures
+from jobs.kinds.media.conversion import Quality
 from jobs.kinds.media.models import MAX_NAME, MediaFile
 from jobs.kinds.media.operations import OPERATIONS, Operation, payload_of
+from jobs.kinds.media.presets import DEFAULT, HEIGHTS, NARROWEST, PICTURES, PRESETS, RECORDINGS, WIDEST
 
 MOST_PIXELS = 1_000_000
 """No side of a picture is as long."""
 
 
-class MediaForm(KindForm):
-    """One picture, video or sound."""
+class FilesInput(forms.ClearableFileInput):
+    """A file input that takes several files at once."""
 
-    file = forms.FileField(
-        label="File",
-        help_text=f"Send {formats.ACCEPTED}.",
-        widget=forms.ClearableFileInput(
-            attrs={"accept": "image/*,video/*,audio/*,.heic,.heif,.avif,.mkv,.flac,.m4a,.opus"}
-        ),
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """Files of one input; cleans to the list of them."""
+
+    widget = FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> "list[UploadedFile[Any]]":
+        """Each file by itself. What is wrong with one of several begins with its name."""
+        sent = data if isinstance(data, list | tuple) else [data]
+        cleaned: list[UploadedFile[Any]] = []
+        errors: list[forms.ValidationError] = []
+        for file in sent or [None]:
+            try:
+                cleaned.append(super().clean(file, initial))
+            except forms.ValidationError as error:
+                errors += named(error, file, sent)
+        if errors:
+            raise forms.ValidationError(errors)
+        return cleaned
+
+
+def named(error: forms.ValidationError, file: Any, files: Sequence[Any]) -> list[forms.ValidationError]:
+    """The error, its sentences beginning with the file's name if there are several files."""
+    name = f"{_clean(file.name or '')}: " if len(files) > 1 else ""
+    return [forms.ValidationError(f"{name}{sentence}", code=error.code) for sentence in error.messages]
+
+
+def _presets() -> list[tuple[str, str]]:
+    """What there is to choose, each with a hint below it."""
+    html = '<span>{}<span class="hint">{}</span></span>'
+    return [(name, format_html(html, preset.label, preset.hint)) for name, preset in PRESETS.items()]
+
+
+class MediaForm(KindForm):
+    """Pictures, videos and sounds, and what shall become of them: one job for each file."""
+
+    file = FilesField(
+        label=_("Files"),
+        widget=FilesInput(attrs={"accept": "image/*,video/*,audio/*,.heic,.heif,.avif,.mkv,.flac,.m4a,.opus"}),
         error_messages={
-            "required": "Please choose a file.",
-            "missing": "Please choose a file.",
-            "empty": "This file is empty (0 bytes). Please choose another, or save it again where it comes from.",
+            "required": _("Please choose a file."),
+            "missing": _("Please choose a file."),
+            "empty": _("This file is empty (0 bytes). Please choose another, or save it again where it comes from."),
         },
+    )
+    preset = forms.ChoiceField(
+        label=_("What do you need?"), choices=_presets, widget=forms.RadioSelect, initial=DEFAULT, required=False
+    )
+    quality = forms.ChoiceField(
+        label=_("Quality"),
+        choices=[
+            ("", _("As the choice above says")),
+            (Quality.SMALL, _("Smaller files")),
+            (Quality.BALANCED, _("Balanced")),
+            (Quality.BEST, _("Best quality")),
+        ],
+        required=False,
+    )
+    width = forms.IntegerField(
+        label=_("Largest width of pictures, in pixels"),
+        min_value=NARROWEST,
+        max_value=WIDEST,
+        required=False,
+        help_text=_("Empty: 1920. No picture is enlarged."),
+    )
+    height = forms.TypedChoiceField(
+        label=_("Height of videos"),
+        choices=[("", _("As the choice above says")), *((lines, f"{lines}p") for lines in HEIGHTS)],
+        coerce=int,
+        empty_value=None,
+        required=False,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._folder = ""
+        self._folders: list[str] = []
+        self.most_files, self.most_bytes = settings.MEDIA_MAX_FILES, settings.MEDIA_MAX_TOTAL_BYTES
+        self.largest = settings.MEDIA_MAX_BYTES
+        self.fields["file"].help_text = _(
+            "%(accepted)s. Up to %(files)s files of up to %(largest)s each, %(total)s together."
+        ) % {
+            "accepted": capfirst(str(formats.ACCEPTED)),
+            "files": self.most_files,
+            "largest": filesizeformat(self.largest),
+            "total": filesizeformat(self.most_bytes),
+        }
 
-    def clean_file(self) -> "UploadedFile[Any]":
-        """Check size and type; what takes longer to find out (a picture cut short, say) the job will tell."""
-        file: UploadedFile[Any] = self.cleaned_data["file"]
-        size = file.size or 0
-        if size > settings.MEDIA_MAX_BYTES:
+    @property
+    def finer_options(self) -> "list[forms.BoundField]":
+        """The fields behind “More options”."""
+        return [self[name] for name in ("quality", "width", "height")]
+
+    @property
+    def has_finer_options(self) -> bool:
+        """Whether one of them is filled in, or wrong."""
+        return any(field.value() or field.errors for field in self.finer_options)
+
+    def clean_file(self) -> "list[UploadedFile[Any]]":
+        """Check number, sizes and types; what takes longer to find out (a picture cut short, say) the jobs tell."""
+        sent: list[UploadedFile[Any]] = self.cleaned_data["file"]
+        if len(sent) > self.most_files:
             raise forms.ValidationError(
-                f"This file has {filesizeformat(size)}. The largest that can be converted has "
-                f"{filesizeformat(settings.MEDIA_MAX_BYTES)}.",
-                code="too_large",
+                _("These are %(found)s files. Please send up to %(most)s at once."),
+                code="too_many",
+                params={"found": len(sent), "most": self.most_files},
             )
-        file.seek(0)
-        head = file.read(formats.HEAD_BYTES)
-        file.seek(0)
+        total = sum(file.size or 0 for file in sent)
+        if len(sent) > 1 and total > self.most_bytes:
+            raise forms.ValidationError(
+                _("These files have %(found)s together. Please send up to %(most)s at once."),
+                code="too_large",
+                params={"found": filesizeformat(total), "most": filesizeformat(self.most_bytes)},
+            )
+        errors: list[forms.ValidationError] = []
+        for file in sent:
+            try:
+                self._check(file)
+            except forms.ValidationError as error:
+                errors += named(error, file, sent)
+        if errors:
+            raise forms.ValidationError(errors)
+        return sent
+
+    def _check(self, file: "UploadedFile[Any]") -> None:
+        size = file.size or 0
+        if size > self.largest:
+            raise forms.ValidationError(
+                _("This file has %(found)s. The largest that can be converted has %(most)s."),
+                code="too_large",
+                params={"found": filesizeformat(size), "most": filesizeformat(self.largest)},
+            )
+        head = _head(file)
         if formats.recognise(head) is None:
-            text = "This is a text file (SVG drawings, web pages and playlists are text too)"
-            found = text if formats.is_text(head) else "This is no file that we can convert"
-            raise forms.ValidationError(f"{found}. Please send {formats.ACCEPTED}.", code="unknown_type")
-        return file
+            found = (
+                _("This is a text file (SVG drawings, web pages and playlists are text too). Please send %(accepted)s.")
+                if formats.is_text(head)
+                else _("This is no file that we can convert. Please send %(accepted)s.")
+            )
+            raise forms.ValidationError(found, code="unknown_type", params={"accepted": formats.ACCEPTED})
+
+    def clean(self) -> dict[str, Any]:
+        """Each file is of a sort that the preset is for."""
+        preset = PRESETS[self.cleaned_data.get("preset") or DEFAULT]
+        for file in self.cleaned_data.get("file", ()):
+            found = formats.recognise(_head(file))
+            if found and (PICTURES if found.is_picture else RECORDINGS) not in preset.takes:
+                wanted = _("pictures") if PICTURES in preset.takes else _("videos and sounds")
+                text = _("“%(preset)s” is for %(wanted)s, and %(name)s is none. “%(all)s” takes every file.") % {
+                    "preset": preset.label,
+                    "wanted": wanted,
+                    "name": _clean(file.name or ""),
+                    "all": PRESETS[DEFAULT].label,
+                }
+                self.add_error("preset", forms.ValidationError(text, code="does_not_fit"))
+        return self.cleaned_data
 
     def submissions(self) -> list[Submission]:
-        """One job. Keeps the upload in the storage, in a folder of its own."""
-        upload: UploadedFile[Any] = self.cleaned_data["file"]
-        title = _clean(upload.name or "") or "Media file"
-        self._folder = f"media/{uuid4()}"
+        """One job for each file. Keeps each upload in the storage, in a folder of its own."""
+        options = {name: self.cleaned_data[name] for name in ("preset", "quality", "width", "height")}
+        asked = {name: value for name, value in options.items() if value}
         try:
-            source = default_storage.save(f"{self._folder}/source", upload)
+            return [self._submission(file, asked) for file in self.cleaned_data["file"]]
         except BaseException:
             self.discard()
             raise
-        return [Submission(payload={"source": source, "name": title}, title=title)]
+
+    def _submission(self, file: "UploadedFile[Any]", asked: dict[str, Any]) -> Submission:
+        title = _clean(file.name or "") or _("Media file")
+        self._folders.append(f"media/{uuid4()}")
+        source = default_storage.save(f"{self._folders[-1]}/source", file)
+        return Submission(payload={"source": source, "name": str(title), **asked}, title=str(title))
 
     def discard(self) -> None:
         """Delete what `submissions` kept."""
-        if self._folder:
-            files.delete_folder(self._folder)
+        for folder in self._folders:
+            files.delete_folder(folder)
+
+
+def _head(file: "UploadedFile[Any]") -> bytes:
+    """What the file begins with."""
+    file.seek(0)
+    head: bytes = file.read(formats.HEAD_BYTES)
+    file.seek(0)
+    return head
 
 
 class EditForm(KindForm):
@@ -86,30 +225,34 @@ class EditForm(KindForm):
     file = forms.ModelChoiceField(
         MediaFile.objects.none(),
         widget=forms.HiddenInput,
-        error_messages=dict.fromkeys(("required", "invalid_choice"), "Please choose one of your files."),
+        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Please choose one of your files.")),
     )
     operation = forms.ChoiceField(
         choices=[(name, operation.label) for name, operation in OPERATIONS.items()],
         widget=forms.HiddenInput,
-        error_messages={"required": "Please choose what to do with the file."},
+        error_messages={"required": _("Please choose what to do with the file.")},
     )
     angle = forms.TypedChoiceField(
-        choices=[(90, "90° to the right"), (270, "90° to the left"), (180, "180°")], coerce=int
+        label=_("Angle"), choices=[(90, _("90° to the right")), (270, _("90° to the left")), (180, "180°")], coerce=int
     )
-    left = forms.IntegerField(min_value=0, max_value=MOST_PIXELS, initial=0, help_text="Pixels to leave out.")
-    top = forms.IntegerField(min_value=0, max_value=MOST_PIXELS, initial=0, help_text="Pixels to leave out.")
-    width = forms.IntegerField(min_value=1, max_value=MOST_PIXELS, help_text="Pixels to keep.")
-    height = forms.IntegerField(min_value=1, max_value=MOST_PIXELS, help_text="Pixels to keep.")
-    format = forms.ChoiceField(choices=list(pictures.LABELS.items()))
+    left = forms.IntegerField(
+        label=_("Left"), min_value=0, max_value=MOST_PIXELS, initial=0, help_text=_("Pixels to leave out.")
+    )
+    top = forms.IntegerField(
+        label=_("Top"), min_value=0, max_value=MOST_PIXELS, initial=0, help_text=_("Pixels to leave out.")
+    )
+    width = forms.IntegerField(label=_("Width"), min_value=1, max_value=MOST_PIXELS, help_text=_("Pixels to keep."))
+    height = forms.IntegerField(label=_("Height"), min_value=1, max_value=MOST_PIXELS, help_text=_("Pixels to keep."))
+    format = forms.ChoiceField(label=_("Format"), choices=list(pictures.LABELS.items()))
     new_width = forms.IntegerField(
-        label="Width in pixels",
+        label=_("Width in pixels"),
         min_value=1,
         max_value=MOST_PIXELS,
         required=False,
-        help_text="The height follows. Empty: the size stays.",
+        help_text=_("The height follows. Empty: the size stays."),
     )
-    start = forms.FloatField(label="From second", min_value=0, initial=0)
-    end = forms.FloatField(label="To second", min_value=0)
+    start = forms.FloatField(label=_("From second"), min_value=0, initial=0)
+    end = forms.FloatField(label=_("To second"), min_value=0)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -136,7 +279,7 @@ class EditForm(KindForm):
     @property
     def label(self) -> str:
         """What the operation is called."""
-        return self.asked.label
+        return str(self.asked.label)
 
     @property
     def sections(self) -> "list[EditForm]":
@@ -165,8 +308,9 @@ class EditForm(KindForm):
         if self.errors or self.media_file is None:
             return data
         if self.media_file.type not in self.asked.types:
-            what = {"image": "a picture", "video": "a video", "audio": "a sound"}[self.media_file.type]
-            self.add_error("operation", f"“{self.label}” can't be done with {what}.")
+            what = {"image": _("a picture"), "video": _("a video"), "audio": _("a sound")}[self.media_file.type]
+            text = _("“%(operation)s” can't be done with %(what)s.") % {"operation": self.label, "what": what}
+            self.add_error("operation", text)
         elif not self.in_line:
             try:
                 self._operation().check(self.media_file.current.measures)

@@ -1,18 +1,26 @@
 """The media kinds: a file in, files that every browser shows out; and edits of such a file, one after the other."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, ClassVar, cast
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, ClassVar, cast
+from uuid import UUID
 
 from django.conf import settings
+from django.core.files.storage import default_storage
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from jobs.contract import Failed, Kind, KindForm, Role, Run
 from jobs.kinds.media import files, formats, operations, pictures, recordings
-from jobs.kinds.media.conversion import Limits, Output
+from jobs.kinds.media.conversion import Limits, Output, Recipe
 from jobs.kinds.media.forms import EditForm, MediaForm
 from jobs.kinds.media.models import MediaFile, Version
 from jobs.kinds.media.operations import Cut, PictureOperation
+from jobs.kinds.media.presets import recipe_of
 
 
 class _VersionKind(Kind):
@@ -33,42 +41,83 @@ class _VersionKind(Kind):
     def make(self, run: Run) -> Version:
         """Do the work and write the version's row."""
 
+    def files(
+        self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None
+    ) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
+        """The files that the job made."""
+        for entry in (result or {}).get("files", ()):
+            yield entry["name"], partial(_open, entry["path"])
+
+    def forget(self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
+        """Delete the version that the job made with all its files, and the file with its last version.
+
+        While an edit may still start from that version it stays, see `MediaFile.tidy`.
+        """
+        named = [told["file"] for told in (payload, result or {}) if "file" in told]
+        source = payload.get("source", "")
+        if source and not named:
+            named = list(Version.objects.filter(path=source).values_list("file", flat=True))
+        kept: set[str] = set()
+        for file in MediaFile.objects.filter(pk__in=named):
+            kept |= file.tidy()
+        for folder in {f"media/{job_id}", *files.folders_of([source])} - kept:
+            files.delete_folder(folder)
+
 
 class MediaKind(_VersionKind):
     """Converts one uploaded file, its first version; the files it makes are the owner's alone (see views.file)."""
 
     name: ClassVar[str] = "media"
-    label: ClassVar[str] = "Media file"
-    invitation: ClassVar[str] = (
-        "Send a picture, a video or a sound and get it back in the formats that every browser shows, "
+    label: ClassVar[str | Promise] = gettext_lazy("Media files")
+    invitation: ClassVar[str | Promise] = gettext_lazy(
+        "Send pictures, videos and sounds and get them back in the formats that every browser shows, "
         "without the place and the names that cameras write into files."
     )
     form: ClassVar[type[KindForm] | None] = MediaForm
     urls: ClassVar[str | None] = "jobs.kinds.media.urls"
-    nav: ClassVar[tuple[tuple[str, str], ...]] = (("Files", "media:files"),)
+    nav: ClassVar[tuple[tuple[str | Promise, str], ...]] = ((gettext_lazy("Files"), "media:files"),)
 
     def make(self, run: Run) -> Version:
         """Convert the upload and make the file's row."""
         name, path = run.payload["name"], run.payload["source"]
-        limits = _limits()
-        with files.working_folder() as folder:
-            source, found = _fetch(path, folder)
-            convert = pictures.convert if found.is_picture else recordings.convert
-            converted = convert(source, found, folder, limits, run.progress)
-            measures = {"format": found.label, "bytes": source.stat().st_size, **converted.source}
-            stored = _store(converted.outputs, run)
+        try:
+            with files.working_folder() as folder:
+                source, found = _fetch(path, folder)
+                convert = pictures.convert if found.is_picture else recordings.convert
+                converted = convert(source, found, folder, _limits(), run.progress, recipe_of(run.payload))
+                measures = {"format": found.label, "bytes": source.stat().st_size, **converted.source}
+                stored = _store(converted.outputs, run)
+        except Failed as failure:
+            if not failure.can_retry:
+                for useless in files.folders_of([path]):
+                    files.delete_folder(useless)
+            raise
         with run.transaction():
             file = MediaFile.objects.create(owner_id=cast(int, run.owner_id), name=name, type=converted.type)
             return Version.objects.create(
                 file=file,
                 number=1,
                 job_id=run.job_id,
-                change="upload",
+                change=_("upload"),
                 path=path,
                 measures=measures,
                 files=stored,
                 notes=converted.notes,
             )
+
+    def files(
+        self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None
+    ) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
+        """The files that the job made, and the one that was sent."""
+        yield from super().files(job_id, payload, result)
+        if "source" in payload:
+            suffix = PurePath(payload.get("name", "")).suffix
+            yield f"original{suffix if suffix.isascii() else ''}", partial(_open, payload["source"])
+
+    def belongings(self, owner_id: int) -> Iterator[tuple[str, Iterable[Mapping[str, Any]]]]:
+        """Which files the person has, and what was done with them."""
+        versions = Version.objects.filter(file__owner=owner_id).select_related("file").order_by("file", "number")
+        yield "files", (version.told for version in versions.iterator(500))
 
 
 class EditKind(_VersionKind):
@@ -79,8 +128,8 @@ class EditKind(_VersionKind):
     """
 
     name: ClassVar[str] = "edit"
-    label: ClassVar[str] = "Edit of a media file"
-    invitation: ClassVar[str] = (
+    label: ClassVar[str | Promise] = gettext_lazy("Edit of a media file")
+    invitation: ClassVar[str | Promise] = gettext_lazy(
         "Rotate, crop and convert pictures, cut videos and sounds: as many edits of a file at once as you like, "
         "they are made in order, and every version is kept."
     )
@@ -89,7 +138,9 @@ class EditKind(_VersionKind):
 
     def make(self, run: Run) -> Version:
         """Change the newest version and make the files for the web of what came out."""
-        file = MediaFile.objects.get(pk=run.payload["file"])
+        file = MediaFile.objects.filter(pk=run.payload["file"]).first()
+        if file is None:
+            raise Failed("file_gone", _("The file was deleted meanwhile. Please send it again."), can_retry=False)
         current = file.current
         operation = operations.read(run.payload)
         operation.check(current.measures)
@@ -98,19 +149,20 @@ class EditKind(_VersionKind):
             source, found = _fetch(current.path, folder)
             if isinstance(operation, Cut):
                 part = (operation.start, operation.end)
-                converted = recordings.convert(source, found, folder, limits, run.progress, part)
+                recipe = Recipe(sound_only=file.type == "audio")
+                converted = recordings.convert(source, found, folder, limits, run.progress, recipe, part)
                 stored = _store(converted.outputs, run)
                 edited, found = stored[0], formats.MP4 if file.type == "video" else formats.M4A
             else:
-                run.progress(0, "Editing the picture")
+                run.progress(0, _("Editing the picture"))
                 change = cast(PictureOperation, operation)
                 whole = pictures.edit(source, found, folder / "edited.png", limits, change.apply)
                 found = formats.PNG
-                converted = pictures.convert(whole.path, found, folder, limits, run.progress, change.encoder)
+                converted = pictures.convert(whole.path, found, folder, limits, run.progress, encoder=change.encoder)
                 edited, *stored = _store([whole, *converted.outputs], run)
         measures = {name: edited[name] for name in ("bytes", "width", "height", "seconds") if name in edited}
         with run.transaction():
-            return Version.objects.create(
+            version = Version.objects.create(
                 file=file,
                 number=current.number + 1,
                 job_id=run.job_id,
@@ -120,6 +172,12 @@ class EditKind(_VersionKind):
                 files=stored,
                 notes=converted.notes,
             )
+        file.tidy()
+        return version
+
+
+def _open(path: str) -> BinaryIO:
+    return cast(BinaryIO, default_storage.open(path))
 
 
 def _limits() -> Limits:
@@ -133,7 +191,8 @@ def _fetch(path: str, folder: Path) -> tuple[Path, formats.Format]:
     with source.open("rb") as file:
         found = formats.recognise(file.read(formats.HEAD_BYTES))
     if found is None:
-        raise Failed("unknown_type", f"This is no file that we can convert. Please send {formats.ACCEPTED}.")
+        text = _("This is no file that we can convert. Please send %(accepted)s.") % {"accepted": formats.ACCEPTED}
+        raise Failed("unknown_type", text, can_retry=False)
     return source, found
 
 

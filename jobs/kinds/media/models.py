@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from jobs.contract import Job
+from jobs.kinds.media import files
 
 MAX_NAME = 150
 """Characters of a file's name."""
@@ -41,6 +42,25 @@ class MediaFile(models.Model):
         """The newest version. The upload's own was made together with the file, so there is always one."""
         return self.versions.latest("number")
 
+    def tidy(self) -> set[str]:
+        """Delete the versions whose jobs were deleted, with what is stored of them; with the last one the file itself.
+
+        Its newest version is what further edits start from, so it stays as long as there is an edit that has not
+        succeeded (and could): the end of that one, or its deletion, tidies again. Returns the folders that are left.
+        """
+        # The files go first: whoever is interrupted between finds the row again.
+        newest, unmade = self.versions.last(), Job.objects.filter(resource=self.resource).exclude(status="succeeded")
+        for version in self.versions.filter(job=None):
+            if version == newest and unmade.exists():
+                continue
+            for folder in files.folders_of(version.stored):
+                files.delete_folder(folder)
+            version.delete()
+        left = list(self.versions.all())
+        if not left:
+            self.delete()
+        return files.folders_of(name for version in left for name in version.stored)
+
 
 class Version(models.Model):
     """What one job made of a file: the upload as it came (number 1), or an edit of the version before.
@@ -64,9 +84,26 @@ class Version(models.Model):
     class Meta:
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["file", "number"], name="media_version_once_for_each_file")]
+        indexes = [models.Index(fields=["path"], name="media_version_path")]
 
     def __str__(self) -> str:
         return f"{self.file}, version {self.number}"
+
+    @property
+    def stored(self) -> list[str]:
+        """The storage's names of all that belongs to it."""
+        return [self.path, *(entry["path"] for entry in self.files)]
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What it is, as JSON data for its owner."""
+        return {
+            "file": self.file.name,
+            "version": self.number,
+            "change": self.change,
+            "measures": self.measures,
+            "made_at": self.made_at.isoformat(),
+        }
 
     @property
     def result(self) -> dict[str, Any]:

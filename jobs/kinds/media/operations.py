@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from PIL import Image
 
 from jobs.contract import Failed
@@ -22,7 +25,7 @@ class Operation:
     """One change of a file. Its attributes are JSON data; `str` of it says in words what it does."""
 
     name: ClassVar[str]
-    label: ClassVar[str]
+    label: ClassVar[str | Promise]
     types: ClassVar[tuple[str, ...]]
     """The types of file that it fits."""
 
@@ -51,11 +54,11 @@ class Rotate(PictureOperation):
     """angle: degrees, clockwise: 90, 180 or 270."""
 
     name = "rotate"
-    label = "Rotate"
+    label = gettext_lazy("Rotate")
     angle: int
 
     def __str__(self) -> str:
-        return f"rotate by {self.angle}°"
+        return _("rotate by %(angle)s°") % {"angle": self.angle}
 
     def apply(self, picture: Image.Image) -> Image.Image:
         """Turned. Pillow counts counterclockwise."""
@@ -67,14 +70,14 @@ class Crop(PictureOperation):
     """left, top: the box's first pixel, counted from 0. width, height: of the box, in pixels."""
 
     name = "crop"
-    label = "Crop"
+    label = gettext_lazy("Crop")
     left: int
     top: int
     width: int
     height: int
 
     def __str__(self) -> str:
-        return f"crop to {self.width} × {self.height} pixels at {self.left}, {self.top}"
+        return _("crop to %(width)s × %(height)s pixels at %(left)s, %(top)s") % asdict(self)
 
     def check(self, measures: Mapping[str, Any]) -> None:
         """The box lies inside the picture."""
@@ -82,8 +85,16 @@ class Crop(PictureOperation):
         if self.left + self.width > width or self.top + self.height > height:
             raise Failed(
                 "outside",
-                f"The box reaches to pixel {self.left + self.width} across and {self.top + self.height} down, "
-                f"and the picture has {width} × {height} pixels. Please choose a box inside the picture.",
+                _(
+                    "The box reaches to pixel %(right)s across and %(bottom)s down, and the picture has "
+                    "%(width)s × %(height)s pixels. Please choose a box inside the picture."
+                )
+                % {
+                    "right": self.left + self.width,
+                    "bottom": self.top + self.height,
+                    "width": width,
+                    "height": height,
+                },
                 can_retry=False,
             )
 
@@ -97,13 +108,14 @@ class Convert(PictureOperation):
     """format: a key of pictures.ENCODERS. new_width: in pixels; None keeps the size."""
 
     name = "convert"
-    label = "Convert"
+    label = gettext_lazy("Convert")
     format: str
     new_width: int | None = None
 
     def __str__(self) -> str:
-        label = pictures.LABELS[self.format]
-        return f"convert to {label}" + (f", {self.new_width} pixels wide" if self.new_width else "")
+        told = {"format": pictures.LABELS[self.format], "width": self.new_width}
+        text = _("convert to %(format)s, %(width)s pixels wide") if self.new_width else _("convert to %(format)s")
+        return text % told
 
     @property
     def encoder(self) -> str:
@@ -116,13 +128,15 @@ class Convert(PictureOperation):
         if self.new_width and self.new_width > width:
             raise Failed(
                 "too_wide",
-                f"The picture is {width} pixels wide, and is not enlarged. Please choose a width up to that.",
+                _("The picture is %(width)s pixels wide, and is not enlarged. Please choose a width up to that.")
+                % {"width": width},
                 can_retry=False,
             )
         if max(self._size(width, height)) > LONGEST_SIDE:
             raise Failed(
                 "too_many_pixels",
-                f"A converted picture can be up to {LONGEST_SIDE:,} pixels wide and high. Please choose a lower width.",
+                _("A converted picture can be up to %(limit)s pixels wide and high. Please choose a lower width.")
+                % {"limit": f"{LONGEST_SIDE:,}"},
                 can_retry=False,
             )
 
@@ -141,26 +155,27 @@ class Cut(Operation):
     """Keep a part of a video or a sound. start, end: seconds from its beginning."""
 
     name = "cut"
-    label = "Cut"
+    label = gettext_lazy("Cut")
     types = ("video", "audio")
     start: float
     end: float
 
     def __str__(self) -> str:
-        return f"cut from {self.start:g} to {self.end:g} seconds"
+        return _("cut from %(start)s to %(end)s seconds") % {"start": f"{self.start:g}", "end": f"{self.end:g}"}
 
     def check(self, measures: Mapping[str, Any]) -> None:
         """The part lies inside the recording and is long enough to play."""
         if self.end > measures["seconds"]:
             raise Failed(
                 "outside",
-                f"The recording ends after {measures['seconds']:g} seconds. Please choose an end before that.",
+                _("The recording ends after %(end)s seconds. Please choose an end before that.")
+                % {"end": f"{measures['seconds']:g}"},
                 can_retry=False,
             )
         if self.end - self.start < SHORTEST_PART:
             raise Failed(
                 "too_short",
-                f"The end must lie at least {SHORTEST_PART:g} seconds behind the start.",
+                _("The end must lie at least %(least)s seconds behind the start.") % {"least": f"{SHORTEST_PART:g}"},
                 can_retry=False,
             )
 

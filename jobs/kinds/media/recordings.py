@@ -1,25 +1,29 @@
 """Video into MP4 (H.264, AAC) with a poster, sound into AAC and Opus with a waveform; no metadata in any of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 
 import av
 from av.stream import Disposition
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from PIL import Image
 
 from jobs.contract import Failed
 from jobs.kinds.media import ffmpeg
-from jobs.kinds.media.conversion import Converted, Limits, Output, Progress
+from jobs.kinds.media.conversion import Converted, Limits, Output, Progress, Quality, Recipe
 from jobs.kinds.media.formats import WAV, Format
 
-LONG_SIDE, SHORT_SIDE = 1280, 720
-"""Pixels: a video is fitted into a frame of these sides, lying or standing (720p)."""
 WAVEFORM = (1200, 240)
 """Width and height of the picture of a sound, in pixels."""
 
-# Applied after ffmpeg has turned the frames upright: square pixels, never enlarged, even sides (yuv420p needs them).
-_FACTOR = f"min(1,min({LONG_SIDE}/max(iw*sar,ih),{SHORT_SIDE}/min(iw*sar,ih)))"
-_SCALE = f"scale=w='max(2,trunc(iw*sar*{_FACTOR}/2)*2)':h='max(2,trunc(ih*{_FACTOR}/2)*2)',setsar=1,format=yuv420p"
+_CRF = {Quality.SMALL: 28, Quality.BALANCED: 23, Quality.BEST: 19}
+"""Constant rate factor of H.264: six more is about half the size. https://trac.ffmpeg.org/wiki/Encode/H.264#crf"""
+_AAC = {Quality.SMALL: "96k", Quality.BALANCED: "160k", Quality.BEST: "256k"}
+_OPUS = {Quality.SMALL: "48k", Quality.BALANCED: "96k", Quality.BEST: "160k"}
+_MP3 = {Quality.SMALL: "96k", Quality.BALANCED: "128k", Quality.BEST: "192k"}
+
 # Films in high dynamic range (many phones make them) look washed out unless their tones are mapped to the usual range.
 # https://ffmpeg.org/ffmpeg-filters.html#tonemap-1
 _TONEMAP = (
@@ -28,10 +32,14 @@ _TONEMAP = (
 )
 _HDR_TRANSFERS = {16, 18}  # PQ and HLG in ITU-T H.273
 _SOUND = "aformat=sample_rates=44100|48000:channel_layouts=mono|stereo"
+# As loud as podcasts are (EBU R 128); the filter works at 192 kHz. https://podcasters.apple.com/support/893-audio-requirements
+_LOUD = "loudnorm=I=-16:TP=-1.5:LRA=11,aresample=44100,"
 # bitexact keeps the name of the program out too.
 _BARE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags", "+bitexact")
 
-_DAMAGED = "The file can't be read: it is damaged or incomplete. Please send it again, or another copy of it."
+_DAMAGED = gettext_lazy(
+    "The file can't be read: it is damaged or incomplete. Please send it again, or another copy of it."
+)
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,9 @@ def probe(path: Path, demuxer: str, max_pixels: int) -> Recording:
                 high_dynamic_range=context is not None and context.color_trc in _HDR_TRANSFERS,
             )
     except (av.FFmpegError, ValueError) as error:
-        raise Failed("damaged", _DAMAGED, can_retry=False) from error
+        raise Failed("damaged", str(_DAMAGED), can_retry=False) from error
     if not recording.has_video and not recording.has_sound:
-        raise Failed("nothing_to_play", "There is neither video nor sound in this file.", can_retry=False)
+        raise Failed("nothing_to_play", _("There is neither video nor sound in this file."), can_retry=False)
     return recording
 
 
@@ -77,21 +85,27 @@ def convert(
     folder: Path,
     limits: Limits,
     progress: Progress,
+    recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
     part: tuple[float, float] | None = None,
 ) -> Converted:
     """Write the versions of the recording at `source` into `folder`.
 
     part: only from the first to the second moment, in seconds.
-    Raises Failed if it is too long, has too many pixels, is damaged or cut off.
+    Raises Failed if it is too long, has too many pixels, is damaged or cut off, or lacks the sound that is asked for.
     """
-    progress(0, "Looking at the file")
+    progress(0, _("Looking at the file"))
     if format is WAV and _is_cut_wav(source):
-        raise Failed("cut_off", "The end of the sound is missing. Please send the whole file.", can_retry=False)
+        raise Failed("cut_off", _("The end of the sound is missing. Please send the whole file."), can_retry=False)
     recording = probe(source, format.reader, limits.pixels)
+    if recipe.podcast or recipe.sound_only:
+        if not recording.has_sound:
+            raise Failed("no_sound", _("There is no sound in this video."), can_retry=False)
+        recording = replace(recording, has_video=False)
     if recording.width * recording.height > limits.pixels:
         raise Failed(
             "too_many_pixels",
-            f"A frame of the video has more than {limits.pixels / 1e6:g} million pixels. Please make it smaller.",
+            _("A frame of the video has more than %(millions)s million pixels. Please make it smaller.")
+            % {"millions": f"{limits.pixels / 1e6:g}"},
             can_retry=False,
         )
     if recording.seconds > limits.seconds:
@@ -102,10 +116,11 @@ def convert(
     def seconds_done(seconds: float) -> None:
         # A recording that does not tell its length may be as long as is allowed.
         percent = 100 * seconds / (expected or limits.seconds)
-        total = f" of {_clock(expected)}" if expected else ""
-        progress(min(99, percent), f"{_clock(seconds)}{total} converted")
+        done = {"done": _clock(seconds), "total": _clock(expected)}
+        text = _("%(done)s of %(total)s converted") if expected else _("%(done)s converted")
+        progress(min(99, percent), text % done)
 
-    arguments = _video(recording, folder) if recording.has_video else _sound(folder)
+    arguments = _video(recording, recipe, folder) if recording.has_video else _sound(recipe, folder)
     try:
         ffmpeg.run(
             source,
@@ -118,27 +133,30 @@ def convert(
             memory=limits.memory,
             progress=seconds_done,
         )
-        outputs = _film_outputs(folder) if recording.has_video else _sound_outputs(folder)
+        outputs = _film_outputs(folder) if recording.has_video else _sound_outputs(recipe, folder)
     except (ffmpeg.FfmpegError, av.FFmpegError) as error:
-        raise Failed("damaged", _DAMAGED, can_retry=False) from error
+        raise Failed("damaged", str(_DAMAGED), can_retry=False) from error
     seconds = outputs[0].seconds or 0
     if seconds > limits.seconds:
         raise _too_long(limits)
     if seconds < expected * 0.95 - 1:
         raise Failed(
             "cut_off",
-            f"The file says that it plays for {_clock(expected)}, but it ends after {_clock(seconds)}. "
-            "Maybe the upload or the recording was cut off. Please send the whole file.",
+            _(
+                "The file says that it plays for %(told)s, but it ends after %(found)s. "
+                "Maybe the upload or the recording was cut off. Please send the whole file."
+            )
+            % {"told": _clock(expected), "found": _clock(seconds)},
             can_retry=False,
         )
-    progress(100, "Written")
+    progress(100, _("Written"))
     facts: dict[str, float] = {"seconds": round(recording.seconds or seconds, 2)}
     if recording.has_video:
         width, height = recording.width, recording.height
         if (width > height) != ((outputs[0].width or 0) > (outputs[0].height or 0)):
             width, height = height, width  # the file says that its frames lie on their side
         facts |= {"width": width, "height": height}
-    notes = [] if recording.has_sound else ["The video has no sound."]
+    notes = [] if recording.has_sound else [_("The video has no sound.")]
     return Converted("video" if recording.has_video else "audio", facts, outputs, notes)
 
 
@@ -151,29 +169,45 @@ def _is_cut_wav(path: Path) -> bool:
     return head.startswith(b"RIFF") and path.stat().st_size < told < 0x7FFF_0000
 
 
-def _video(recording: Recording, folder: Path) -> list[str]:
+def _video(recording: Recording, recipe: Recipe, folder: Path) -> list[str]:
     """What ffmpeg is to do for a film."""
-    filters = (_TONEMAP if recording.high_dynamic_range else "") + _SCALE
-    sound = ("-map", "0:a:0", "-af", _SOUND, "-c:a", "aac", "-b:a", "160k") if recording.has_sound else ()
+    filters = (_TONEMAP if recording.high_dynamic_range else "") + _scale(recipe.lines)
+    aac = ("-c:a", "aac", "-b:a", _AAC[recipe.quality])
+    sound = ("-map", "0:a:0", "-af", _SOUND, *aac) if recording.has_sound else ()
     return [
-        *("-map", "0:V:0", "-vf", filters, "-fpsmax", "60", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23"),
+        *("-map", "0:V:0", "-vf", filters, "-fpsmax", "60"),
+        *("-c:v", "libx264", "-preset", "veryfast", "-crf", str(_CRF[recipe.quality])),
         *sound,
         *(*_BARE, "-movflags", "+faststart", str(folder / "video.mp4")),
     ]
 
 
-def _sound(folder: Path) -> list[str]:
+def _scale(lines: int) -> str:
+    """The filter that fits a film into a frame of 16:9 with these lines, lying or standing.
+
+    Applied after ffmpeg has turned the frames upright: square pixels, never enlarged, even sides (yuv420p needs them).
+    """
+    factor = f"min(1,min({ceil(lines * 16 / 9)}/max(iw*sar,ih),{lines}/min(iw*sar,ih)))"
+    return f"scale=w='max(2,trunc(iw*sar*{factor}/2)*2)':h='max(2,trunc(ih*{factor}/2)*2)',setsar=1,format=yuv420p"
+
+
+def _sound(recipe: Recipe, folder: Path) -> list[str]:
     """What ffmpeg is to do for both sounds and the waveform: the source is decoded once."""
     width, height = WAVEFORM
+    quality = recipe.quality
     graph = (
-        f"[0:a:0]asplit=3[a][b][c];[a]{_SOUND}[aac];[b]{_SOUND}[opus];"
+        f"[0:a:0]{_LOUD if recipe.podcast else ''}asplit=3[a][b][c];[a]{_SOUND}[aac];[b]{_SOUND}[other];"
         f"[c]aresample=8000,aformat=channel_layouts=mono,showwavespic=s={width}x{height}:colors=#3b6ea8:scale=sqrt[wave]"
     )
+    if recipe.podcast:
+        other = ("-c:a", "libmp3lame", "-b:a", _MP3[quality], *_BARE, str(folder / "sound.mp3"))
+    else:
+        other = ("-c:a", "libopus", "-b:a", _OPUS[quality], *_BARE, str(folder / "sound.opus"))
     return [
         *("-filter_complex", graph),
-        *("-map", "[aac]", "-c:a", "aac", "-b:a", "160k", *_BARE),
+        *("-map", "[aac]", "-c:a", "aac", "-b:a", _AAC[quality], *_BARE),
         *("-movflags", "+faststart", str(folder / "sound.m4a")),
-        *("-map", "[opus]", "-c:a", "libopus", "-b:a", "96k", *_BARE, str(folder / "sound.opus")),
+        *("-map", "[other]", *other),
         *("-map", "[wave]", "-frames:v", "1", *_BARE, "-f", "image2", "-update", "1", str(folder / "waveform.png")),
     ]
 
@@ -186,7 +220,7 @@ def _film_outputs(folder: Path) -> list[Output]:
         container.seek(round(seconds / 10 * av.time_base))
         frame = next(container.decode(video=0), None)
         if frame is None:
-            raise Failed("nothing_to_play", "There is no video in this part of the recording.", can_retry=False)
+            raise Failed("nothing_to_play", _("There is no video in this part of the recording."), can_retry=False)
         image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
     image.save(poster, "JPEG", quality=82, progressive=True, optimize=True)
     return [
@@ -195,10 +229,11 @@ def _film_outputs(folder: Path) -> list[Output]:
     ]
 
 
-def _sound_outputs(folder: Path) -> list[Output]:
+def _sound_outputs(recipe: Recipe, folder: Path) -> list[Output]:
     """Both sounds, measured, and the waveform."""
     outputs = []
-    for name, mime, reader in (("sound.m4a", "audio/mp4", "mov"), ("sound.opus", "audio/ogg", "ogg")):
+    other = ("sound.mp3", "audio/mpeg", "mp3") if recipe.podcast else ("sound.opus", "audio/ogg", "ogg")
+    for name, mime, reader in (("sound.m4a", "audio/mp4", "mov"), other):
         with av.open(str(folder / name), format=reader) as container:
             seconds = (container.duration or 0) / av.time_base
         outputs.append(Output(folder / name, mime, "audio", seconds=round(seconds, 2)))
@@ -208,7 +243,8 @@ def _sound_outputs(folder: Path) -> list[Output]:
 def _too_long(limits: Limits) -> Failed:
     return Failed(
         "too_long",
-        f"The recording is longer than {_clock(limits.seconds)}. Please cut it and send it again.",
+        _("The recording is longer than %(limit)s. Please cut it and send it again.")
+        % {"limit": _clock(limits.seconds)},
         can_retry=False,
     )
 

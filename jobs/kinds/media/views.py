@@ -1,22 +1,28 @@
 """The pages of a person's files, and handing what jobs made of them to their owner, whole or in parts."""
 
 import re
-from pathlib import PurePath
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from jobs.contract import jobs_of
+from jobs.contract import Job, jobs_of
+from jobs.kinds.media import files
 from jobs.kinds.media.models import MediaFile
 
 PAGE = 25
@@ -24,7 +30,17 @@ PAGE = 25
 LINE = 10
 """Edits in line whose cards are shown."""
 
-SAFE_TYPES = {"image/avif", "image/webp", "image/jpeg", "image/png", "video/mp4", "audio/mp4", "audio/ogg"}
+KINDS = ("media", "edit")
+SAFE_TYPES = {
+    "image/avif",
+    "image/webp",
+    "image/jpeg",
+    "image/png",
+    "video/mp4",
+    "audio/mp4",
+    "audio/mpeg",
+    "audio/ogg",
+}
 """What browsers only show or play, and never run."""
 
 
@@ -97,7 +113,7 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
 @require_safe
 def file(request: HttpRequest, job: UUID, name: str) -> HttpResponseBase:
     """One file of a job's result, to the job's owner alone; as a download with `?download=1`."""
-    owned = get_object_or_404(jobs_of(request), pk=job, kind__in=("media", "edit"), result__isnull=False)
+    owned = get_object_or_404(jobs_of(request), pk=job, kind__in=KINDS, result__isnull=False)
     result = owned.result or {}
     entry = next((entry for entry in result["files"] if entry["name"] == name), None)
     if entry is None or entry["type"] not in SAFE_TYPES:
@@ -106,7 +122,7 @@ def file(request: HttpRequest, job: UUID, name: str) -> HttpResponseBase:
     etag = f'"{owned.attempt}"'
     response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
     if response is None:
-        response = _content(request, entry, etag, f"{PurePath(result['name']).stem}-{name}")
+        response = _content(request, entry, etag, files.download_name(result["name"], name))
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
@@ -141,4 +157,46 @@ def _content(request: HttpRequest, entry: dict[str, Any], etag: str, filename: s
     response["Accept-Ranges"] = "bytes"
     if wanted:
         response["Content-Range"] = f"bytes {first}-{last}/{size}"
+    return response
+
+
+@require_safe
+def zip_of_job(request: HttpRequest, job: UUID) -> StreamingHttpResponse:
+    """All files that a job made, as one."""
+    owned = get_object_or_404(jobs_of(request), pk=job, kind__in=KINDS, result__isnull=False)
+    result = owned.result or {}
+    entries = ((files.download_name(result["name"], entry["name"]), entry["path"]) for entry in result["files"])
+    return _zip(entries, files.web_name(result["name"]))
+
+
+@require_safe
+def zip_of_submit(request: HttpRequest, submit: UUID) -> HttpResponseBase:
+    """All files that the jobs of one submit have made so far, as one, with a folder for each job."""
+    jobs = jobs_of(request).filter(submit=submit, kind__in=KINDS)
+    done = list(jobs.filter(result__isnull=False).order_by("created_at", "pk"))
+    if not done:
+        if not jobs.exists():
+            raise Http404
+        messages.info(request, _("Nothing is converted yet. Please try it again when the first file is done."))
+        return redirect("jobs:submit", submit)
+    return _zip(_foldered(done), f"{slugify(_('converted'))}-{done[0].created_at:%Y-%m-%d}")
+
+
+def _foldered(jobs: list[Job]) -> Iterator[tuple[str, str]]:
+    """The files of all jobs, each job's in a folder that is named like its file; a second one of that name gets a 2."""
+    seen: Counter[str] = Counter()
+    for job in jobs:
+        result = job.result or {}
+        folder = files.web_name(result["name"])
+        seen[folder] += 1
+        if seen[folder] > 1:
+            folder += f"-{seen[folder]}"
+        for entry in result["files"]:
+            yield f"{folder}/{files.download_name(result['name'], entry['name'])}", entry["path"]
+
+
+def _zip(entries: Iterator[tuple[str, str]], name: str) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(files.archive(entries), content_type="application/zip")
+    response["Content-Disposition"] = content_disposition_header(True, f"{name}.zip") or "attachment"
+    response["Cache-Control"] = "private, no-store"
     return response

@@ -11,12 +11,13 @@ const announce = (text) => {
 const chosen = new WeakMap(); // the files of each such input: what is chosen next is added to them
 const unreadable = new WeakSet();
 
-/** A size as people read it: 1.4 MB. */
-function inWords(bytes) {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
+/** A size as people read it (1.4 MB), in the units that the zone names. */
+function inWords({ dataset }, bytes) {
+  const units = dataset.units.split(",");
   const power = Math.min(Math.floor(Math.log2(bytes || 1) / 10), units.length - 1);
-  const style = { style: "unit", unit: units[power], unitDisplay: power ? "short" : "long", maximumFractionDigits: 1 };
-  return new Intl.NumberFormat(document.documentElement.lang, style).format(bytes / 1024 ** power);
+  const digits = power && 1;
+  const format = new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${format.format(bytes / 1024 ** power)} ${units[power]}`;
 }
 
 /** Which of the zone's limits these files break. */
@@ -42,7 +43,7 @@ function choose(zone, files) {
   list.hidden = files.length === 0;
   const sum = zone.querySelector("[data-sum]");
   sum.hidden = files.length < 2;
-  sum.querySelector("[data-size]").textContent = inWords(files.reduce((total, { size }) => total + size, 0));
+  sum.querySelector("[data-size]").textContent = inWords(zone, files.reduce((total, { size }) => total + size, 0));
   const breaks = broken(zone, files);
   let sentence = "";
   for (const notice of zone.querySelectorAll("[data-too]")) {
@@ -57,7 +58,7 @@ function choose(zone, files) {
 function row(zone, file) {
   const item = zone.querySelector("template").content.firstElementChild.cloneNode(true);
   for (const name of item.querySelectorAll("[data-name]")) name.textContent = file.name;
-  item.querySelector("[data-size]").textContent = inWords(file.size);
+  item.querySelector("[data-size]").textContent = inWords(zone, file.size);
   item.querySelector("button").onclick = () => {
     const input = zone.querySelector("input[type=file]");
     const at = chosen.get(input).indexOf(file);

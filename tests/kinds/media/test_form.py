@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.core.files import storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.utils.datastructures import MultiValueDict
 
 from jobs.kinds.media.forms import MediaForm
+from jobs.kinds.media.presets import PRESETS, recipe_of
 from jobs.samples import sample_photo
 from tests.kinds.media.making import FILMS, PICTURES, SOUNDS, picture, recording
 
@@ -32,13 +35,23 @@ def _close_uploads() -> Iterator[None]:
         _uploads.pop().close()
 
 
-def form_with(content: bytes, name: str = "holiday.jpg", content_type: str = "image/jpeg") -> MediaForm:
+def sent(content: bytes, name: str = "holiday.jpg", content_type: str = "image/jpeg") -> OneChunkAtATime:
     upload = OneChunkAtATime(name, content_type, len(content), None)
     _uploads.append(upload)
     assert upload.file is not None
     upload.file.write(content)
     upload.file.flush()
-    return MediaForm({}, {"file": upload}, owner=AnonymousUser())
+    return upload
+
+
+def form_with(content: bytes, name: str = "holiday.jpg", content_type: str = "image/jpeg") -> MediaForm:
+    return MediaForm({}, {"file": sent(content, name, content_type)}, owner=AnonymousUser())
+
+
+def form_of(*files: tuple[bytes, str], **fields: Any) -> MediaForm:
+    """A form with several files."""
+    uploads = MultiValueDict({"file": [sent(*file) for file in files]})
+    return MediaForm(fields, uploads, owner=AnonymousUser())
 
 
 def errors(content: bytes, name: str = "holiday.jpg") -> list[str]:
@@ -161,4 +174,114 @@ def test_the_field_offers_the_right_files_to_choose(user):
     html = str(MediaForm(owner=user))
 
     assert 'accept="image/*,video/*,audio/*,' in html
-    assert "Send a picture (JPEG, PNG" in html
+    assert " multiple" in html
+    assert "A picture (JPEG, PNG" in html
+    assert "Up to 20 files of up to 200.0\xa0MB each, 500.0\xa0MB together." in html
+
+
+# --- Several files ---
+
+
+def test_several_files_become_a_job_each_in_a_folder_each():
+    form = form_of((sample_photo(), "one.jpg"), (picture("PNG"), "two.png"), (picture("PNG"), "two.png"))
+    assert form.is_valid()
+
+    submissions = form.submissions()
+
+    assert [submission.title for submission in submissions] == ["one.jpg", "two.png", "two.png"]
+    paths = [submission.payload["source"] for submission in submissions]
+    assert len({path.split("/")[1] for path in paths}) == 3
+    assert all(storage.default_storage.exists(path) for path in paths)
+    form.discard()
+    assert not any(storage.default_storage.exists(path) for path in paths)
+
+
+def test_what_is_wrong_with_one_of_several_files_is_told_by_its_name():
+    form = form_of((picture("PNG"), "good.png"), (b"Just words", "notes.txt"), (b"", "nothing.jpg"))
+
+    assert [sentence.partition(". ")[0] for sentence in form.errors["file"]] == [
+        "nothing.jpg: This file is empty (0 bytes)"
+    ]
+    form = form_of((picture("PNG"), "good.png"), (b"Just words", "notes.txt"), (b"%PDF", "report.pdf"))
+    assert [sentence.partition(" (")[0] for sentence in form.errors["file"]] == [
+        "notes.txt: This is a text file",
+        "report.pdf: This is a text file",
+    ]
+
+
+def test_too_many_files_get_a_clear_sentence(settings):
+    settings.MEDIA_MAX_FILES = 2
+
+    form = form_of(*[(picture("PNG"), "a.png")] * 3)
+
+    assert form.errors["file"] == ["These are 3 files. Please send up to 2 at once."]
+
+
+def test_files_that_are_too_large_together_get_a_clear_sentence(settings):
+    settings.MEDIA_MAX_TOTAL_BYTES = 1024
+
+    form = form_of(*[(picture("JPEG"), "a.jpg")] * 2)
+
+    (sentence,) = form.errors["file"]
+    assert sentence.endswith("together. Please send up to 1.0\xa0KB at once.")
+
+
+def test_a_file_alone_may_have_what_one_file_may_have(settings):
+    settings.MEDIA_MAX_TOTAL_BYTES = 1024
+
+    assert form_of((picture("JPEG"), "a.jpg")).is_valid()
+
+
+# --- Presets ---
+
+
+def test_a_preset_goes_to_each_job_and_so_do_the_finer_options():
+    form = form_of((picture("PNG"), "a.png"), preset="web", quality="small", width="800")
+    assert form.is_valid(), form.errors
+
+    (submission,) = form.submissions()
+
+    form.discard()
+    asked = {name: submission.payload[name] for name in ("preset", "quality", "width")}
+    assert asked == {"preset": "web", "quality": "small", "width": 800}
+    recipe = recipe_of(submission.payload)
+    assert (recipe.quality, recipe.widths) == ("small", (800, 480))
+    assert json.loads(json.dumps(submission.payload)) == submission.payload
+
+
+def test_finer_options_win_over_the_preset():
+    assert recipe_of({"preset": "small_video"}) == PRESETS["small_video"].recipe
+    recipe = recipe_of({"preset": "small_video", "height": 360, "quality": "best"})
+    assert (recipe.lines, recipe.quality) == (360, "best")
+
+
+@pytest.mark.parametrize(
+    ("preset", "name", "sentence"),
+    [
+        ("web", "sound.mp3", "“Web pictures” is for pictures, and sound.mp3 is none."),
+        ("podcast", "a.png", "“Podcast audio” is for videos and sounds, and a.png is none."),
+        ("small_video", "a.png", "“Small video” is for videos and sounds, and a.png is none."),
+    ],
+)
+def test_a_file_that_a_preset_is_not_for_gets_a_clear_sentence(preset, name, sentence):
+    content = recording(name) if name in SOUNDS else picture("PNG")
+
+    form = form_of((content, name), preset=preset)
+
+    assert form.errors["preset"] == [f"{sentence} “What suits each file” takes every file."]
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"preset": "magic"}, "preset"),
+        ({"quality": "11"}, "quality"),
+        ({"width": "9"}, "width"),
+        ({"height": "481"}, "height"),
+    ],
+)
+def test_options_that_do_not_exist_are_refused_at_their_field(fields, name):
+    form = form_of((picture("PNG"), "a.png"), **fields)
+
+    assert list(form.errors) == [name]
+    assert form.has_finer_options or name == "preset"

@@ -3,26 +3,32 @@
 import json
 import os
 import re
+import subprocess
+from html import unescape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from django.core.files import storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from imageio_ffmpeg import get_ffmpeg_exe
 
 from jobs import execution
 from jobs.kinds.media import files
 from jobs.kinds.media.kind import MediaKind
 from jobs.models import Job, Status
 from jobs.samples import sample_photo, sample_sound, sample_video
-from tests.kinds.media.making import picture, recording
+from tests.environment import VAR
+from tests.kinds.media.making import film, picture, recording
 from tests.processes import wait_until
 
 
-def upload(client, user, content: bytes, name: str = "holiday.jpg") -> Job:
+def upload(client, user, content: bytes, name: str = "holiday.jpg", **fields: str) -> Job:
     """Submit a file as a browser does."""
     client.force_login(user)
-    answer = client.post("/jobs/new/media/", {"file": SimpleUploadedFile(name, content)})
+    answer = client.post("/jobs/new/media/", {"file": SimpleUploadedFile(name, content), **fields})
     assert answer.status_code == 303, answer.content.decode()
     return Job.objects.latest("created_at")
 
@@ -223,3 +229,157 @@ def test_a_media_worker_brings_every_upload_to_its_outcome_and_lives(client, use
     wait_until(finished, seconds=60, what="all jobs are done")
     assert [job.status for job in jobs] == ["succeeded", "failed", "succeeded", "succeeded"], worker.log
     assert worker.alive()
+
+
+# --- Presets ---
+
+
+def test_a_podcast_is_only_the_sound_equally_loud_also_of_a_film(client, user):
+    quiet = film(VAR / "quiet.mp4", "-af", "volume=0.05", seconds=4)
+
+    job = perform(upload(client, user, quiet.read_bytes(), "talk.mp4", preset="podcast"))
+
+    result = result_of(job)
+    assert (result["type"], [entry["name"] for entry in result["files"]]) == (
+        "audio",
+        ["sound.m4a", "sound.mp3", "waveform.png"],
+    )
+    assert loudness(VAR, result["files"][1]) == pytest.approx(-16, abs=1.5)
+    html = client.get(job.get_absolute_url()).content.decode()
+    assert f'<source src="/media/files/{job.pk}/sound.mp3" type="audio/mpeg">' in html
+
+
+def loudness(folder: Path, entry: dict[str, Any]) -> float:
+    """Integrated loudness (LUFS) of a stored sound."""
+    path = folder / entry["name"]
+    with storage.default_storage.open(entry["path"]) as stored_file:
+        path.write_bytes(stored_file.read())
+    command = [get_ffmpeg_exe(), "-hide_banner", "-i", str(path), "-af", "ebur128", "-f", "null", "-"]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    return float(re.findall(r"I:\s+(-?[\d.]+) LUFS", said)[-1])
+
+
+def test_a_film_without_sound_is_no_podcast(client, user):
+    silent = film(VAR / "silent.mp4", sound=False)
+
+    job = perform(upload(client, user, silent.read_bytes(), "silent.mp4", preset="podcast"))
+
+    assert (job.status, job.error_text) == (Status.FAILED, "There is no sound in this video.")
+
+
+def test_a_podcast_made_of_a_film_is_cut_as_a_sound(client, user):
+    job = perform(upload(client, user, recording("film.mp4"), "film.mp4", preset="podcast"))
+    file = result_of(job)["file"]
+
+    client.post("/jobs/new/edit/", {"file": file, "operation": "cut", "start": 0.5, "end": 1.5})
+    edited = perform(Job.objects.get(kind="edit"))
+
+    assert [entry["name"] for entry in result_of(edited)["files"]] == ["sound.m4a", "sound.opus", "waveform.png"]
+
+
+def test_a_small_video_has_480_lines_and_fewer_bytes(client, user):
+    content = film(VAR / "large.mp4", "-preset", "ultrafast", size="1280x720").read_bytes()
+
+    usual = result_of(perform(upload(client, user, content, "large.mp4")))["files"][0]
+    small = result_of(perform(upload(client, user, content, "large.mp4", preset="small_video")))["files"][0]
+
+    assert (usual["width"], usual["height"]) == (1280, 720)
+    assert (small["width"], small["height"]) == (852, 480)
+    assert small["bytes"] < usual["bytes"] / 2
+
+
+def test_finer_options_change_widths_and_sizes(client, user):
+    photo = sample_photo()
+
+    small = result_of(perform(upload(client, user, photo, quality="small", width="700")))["files"]
+    best = result_of(perform(upload(client, user, photo, quality="best", width="700")))["files"]
+
+    assert [entry["width"] for entry in small] == [700] * 3 + [480] * 3
+    assert all(a["bytes"] < b["bytes"] for a, b in zip(small, best, strict=True))
+
+
+# --- What the card hands out ---
+
+
+def test_the_card_tells_how_much_smaller_the_file_became(client, user):
+    job = perform(upload(client, user, sample_photo()))
+    first = result_of(job)["files"][0]
+
+    html = client.get(job.get_absolute_url()).content.decode()
+
+    percent = round(100 - first["bytes"] * 100 / len(sample_photo()))
+    assert re.search(
+        rf'<p class="saving">67\.0.KB → {first["bytes"] / 1024:.1f}.KB as AVIF, {percent} % smaller</p>', html
+    )
+    assert "The file as you sent it is kept for you alone" in html
+
+
+def test_the_card_says_when_a_file_became_larger(client, user):
+    job = perform(upload(client, user, film(VAR / "tiny.mp4", "-crf", "51").read_bytes(), "tiny.mp4", quality="best"))
+
+    assert "% larger" in client.get(job.get_absolute_url()).content.decode()
+
+
+def test_the_html_of_a_picture_names_the_files_as_they_are_downloaded(client, user):
+    job = perform(upload(client, user, sample_photo(), "Grüße vom Strand.jpg"))
+
+    html = unescape(client.get(job.get_absolute_url()).content.decode())
+
+    snippet = re.search(rf'<code id="html-{job.pk}">(<picture>.*?</picture>)</code>', html, re.DOTALL)
+    assert snippet
+    named = set(re.findall(r"[\w-]+\.(?:avif|webp|jpg)", snippet[1]))
+    assert named == set(archived(client, f"/media/zip/{job.pk}/"))
+    assert 'srcset="grüße-vom-strand-picture-1500.avif 1500w, ' in snippet[1]
+    assert 'width="1500" height="2000"' in snippet[1]
+
+
+def archived(client, address: str) -> dict[str, bytes]:
+    """The files in a ZIP that the site sends, by their names."""
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/zip"
+    with ZipFile(BytesIO(b"".join(answer.streaming_content))) as zipped:
+        assert zipped.testzip() is None
+        return {name: zipped.read(name) for name in zipped.namelist()}
+
+
+def test_all_files_of_a_job_come_in_one_zip_to_their_owner_alone(client, user, other_user):
+    job = perform(upload(client, user, sample_photo()))
+    address = f"/media/zip/{job.pk}/"
+
+    found = archived(client, address)
+
+    assert found == {f"holiday-{entry['name']}": content_of(entry) for entry in result_of(job)["files"]}
+    client.force_login(other_user)
+    assert client.get(address).status_code == 404
+
+
+def content_of(entry: dict[str, Any]) -> bytes:
+    with storage.default_storage.open(entry["path"]) as stored_file:
+        return bytes(stored_file.read())
+
+
+def test_all_outcomes_of_one_submit_come_in_one_zip(client, user, other_user):
+    client.force_login(user)
+    uploads = [SimpleUploadedFile(name, picture("PNG")) for name in ("a.png", "a.png", "b c.png", "never.png")]
+    page = client.post("/jobs/new/media/", {"file": uploads, "form_key": "k"})["Location"]
+    address = f"/media/zip/submit/{page.split('/')[-2]}/"
+
+    assert "Nothing is converted yet." in client.get(address, follow=True).content.decode()
+    for job in Job.objects.exclude(title="never.png"):
+        perform(job)
+    found = archived(client, address)
+
+    assert sorted({name.partition("/")[0] for name in found}) == ["a", "a-2", "b-c"]
+    assert "b-c/b-c-picture-600.avif" in found
+    assert address in client.get(page).content.decode()
+    client.force_login(other_user)
+    assert client.get(address).status_code == 404
+
+
+def test_a_file_that_is_gone_is_left_out_of_the_zip(client, user):
+    job = perform(upload(client, user, picture("PNG")))
+    first, *others = result_of(job)["files"]
+    storage.default_storage.delete(first["path"])
+
+    assert list(archived(client, f"/media/zip/{job.pk}/")) == [f"holiday-{entry['name']}" for entry in others]
