@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -121,7 +121,7 @@ def clear_stranded(seen: set[str]) -> set[str]:
     for role in Role:
         key = _queue(role).intermediate_queue_key
         try:
-            raws = cast(list[bytes], client.lrange(key, 0, -1))
+            raws = cast(list[Any], client.lrange(key, 0, -1))
         except ResponseError as error:
             raws = []
             drop_if_no_line(client, error, key)

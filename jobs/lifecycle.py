@@ -26,6 +26,10 @@ from django.db.models.functions import Coalesce, Now
 from jobs import dispatch
 from jobs.kind import ClaimLost, Kind, Stopped, Submission
 from jobs.models import Attempt, Job, JobQuerySet, Resource, Status, Submit
+from jobs.statements import AnyGiven, Given, Update
+
+_ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
+"""What is so of every job whose attempt was its last."""
 
 
 class KeyReused(Exception):
@@ -157,28 +161,34 @@ def start(job_id: UUID, worker: str) -> Job | None:
     return next(iter(start_all([job_id], worker)), None)
 
 
+_JOB = {field.attname: field for field in Job._meta.concrete_fields}
+_NEEDED = "id owner_id kind payload_text title resource awaited kept status attempt max_attempts time_limit worker"
+_START = Update(
+    lambda: (
+        Job.objects.runnable().filter(pk__in=AnyGiven("job_ids", _JOB["id"])),
+        {
+            "status": Status.RUNNING,
+            "attempt": F("attempt") + 1,
+            "worker": Given("worker", _JOB["worker"]),
+            "started_at": Now(),
+            "lease_until": _lease_end(),
+            "deadline": Now() + F("time_limit"),
+        },
+    ),
+    depends_on=lambda: settings.JOB_LEASE_SECONDS,
+    returning=tuple(_NEEDED.split()),
+)
+
+
 def start_all(job_ids: Iterable[UUID], worker: str) -> list[Job]:
     """pending → running, as a new attempt of `worker`, which holds the leases from now on. Returns those that it got.
 
     Not those that are not due, have not their turn, were taken by another worker, or do not exist.
     """
     with transaction.atomic():
-        # In one order everywhere, so that two workers with the same hints can't wait for each other.
-        runnable = Job.objects.runnable().filter(pk__in=list(job_ids)).order_by("pk")
-        jobs = list(runnable.select_for_update().defer("result", "traceback"))
-        if not jobs:
-            return []
-        Job.objects.filter(pk__in=[job.pk for job in jobs]).update(
-            status=Status.RUNNING,
-            attempt=F("attempt") + 1,
-            worker=worker,
-            started_at=Now(),
-            lease_until=_lease_end(),
-            deadline=Now() + F("time_limit"),
-        )
-        for job in jobs:
-            job.status, job.worker, job.attempt = Status.RUNNING, worker, job.attempt + 1
-        Attempt.objects.bulk_create([Attempt(job=job, number=job.attempt, worker=worker) for job in jobs])
+        jobs: list[Job] = _START.rows(job_ids=list(job_ids), worker=worker)
+        if jobs:
+            Attempt.objects.bulk_create([Attempt(job=job, number=job.attempt, worker=worker) for job in jobs])
     return jobs
 
 
@@ -247,40 +257,50 @@ def succeed(job: Job, result: Mapping[str, Any]) -> None:
         raise ClaimLost
 
 
-def succeed_all(ended: Sequence[tuple[Job, Mapping[str, Any]]]) -> set[UUID]:
+_SUCCEED = Update(
+    lambda: (
+        Job.objects.filter(
+            pk=Given("job_id", _JOB["id"]), status=Status.RUNNING, attempt=Given("attempt", _JOB["attempt"])
+        ),
+        {
+            **_ENDED,
+            "status": Status.SUCCEEDED,
+            "result": Given("result", _JOB["result"]),
+            "progress_percent": 100,
+            "progress_text": "",
+            **_error("", "", ""),
+        },
+    )
+)
+_ATTEMPT_SUCCEEDED = Update(
+    lambda: (
+        Attempt.objects.filter(job=Given("job_id", _JOB["id"]), number=Given("attempt", _JOB["attempt"])),
+        {"outcome": Attempt.Outcome.SUCCEEDED, "ended_at": Now()},
+    )
+)
+
+
+def succeed_all(ended: Iterable[tuple[Job, Mapping[str, Any]]]) -> set[UUID]:
     """running → succeeded, all in one transaction. Returns those that moved; the others' attempts were given up.
 
     ended: jobs with their results. Raises TypeError if a result is not JSON, DatabaseError if the database can't store
     one; then nothing has moved.
     """
-    jobs = {job.pk: job for job, _ in ended}
+    ended = sorted(ended, key=lambda one: one[0].pk)  # locked in the order of `renew`
+    moved = [job for job, _ in ended]
     with transaction.atomic():
-        for resource in sorted({job.resource for job in jobs.values()}):
+        for resource in sorted({job.resource for job in moved}):
             _lock(resource)
-        running = Job.objects.filter(pk__in=list(jobs), status=Status.RUNNING).order_by("pk").select_for_update()
-        mine = {pk for pk, attempt in running.values_list("pk", "attempt") if jobs[pk].attempt == attempt}
-        Job.objects.filter(pk__in=mine).update(
-            **_ENDED, status=Status.SUCCEEDED, progress_percent=100, progress_text="", **_error("", "", "")
-        )
-        _store_results({job.pk: result for job, result in ended if job.pk in mine})
-        Attempt.objects.filter(job__in=mine, ended_at=None).update(
-            outcome=Attempt.Outcome.SUCCEEDED, ended_at=Now(), **_error("", "", "")
-        )
-        _push_runnable([following for pk in mine for following in _pass_turn(jobs[pk].resource)])
-        for pk in mine:
-            _settle_later(jobs[pk])
-    return mine
-
-
-def _store_results(results: Mapping[UUID, Mapping[str, Any]]) -> None:
-    """One statement for all of them, prepared once: the ORM would compile one for each."""
-    column, key = Job._meta.get_field("result"), Job._meta.pk
-    rows = [
-        (column.get_db_prep_save(result, connection), key.get_db_prep_save(pk, connection))
-        for pk, result in results.items()
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany("UPDATE jobs_job SET result = %s WHERE id = %s", rows)
+        runs = [{"job_id": job.pk, "attempt": job.attempt, "result": result} for job, result in ended]
+        if _SUCCEED.run(*runs) < len(moved):
+            rows = Job.objects.filter(pk__in=[job.pk for job in moved], status=Status.SUCCEEDED)
+            attempts = dict(rows.values_list("pk", "attempt"))
+            moved = [job for job in moved if attempts.get(job.pk) == job.attempt]
+        _ATTEMPT_SUCCEEDED.run(*({"job_id": job.pk, "attempt": job.attempt} for job in moved))
+        _push_runnable([following for job in moved for following in _pass_turn(job.resource)])
+        for job in moved:
+            _settle_later(job)
+    return {job.pk for job in moved}
 
 
 def stop(job: Job, guard: JobQuerySet | None = None) -> bool:
@@ -444,9 +464,6 @@ def delete(job_ids: Iterable[UUID]) -> int:
 
 
 # --- Shared steps ---------------------------------------------------------------------------------------------------
-
-_ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
-"""What is so of every attempt's job that reached an end state."""
 
 
 def _attempt_of(job: Job, guard: JobQuerySet | None = None) -> JobQuerySet:
