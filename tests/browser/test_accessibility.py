@@ -10,6 +10,8 @@ from jobs.kind import Submission
 from jobs.models import Job
 from tests.browser.conftest import AXE
 from tests.kind_app.kind import Echo
+from tests.kinds.social.conftest import connected
+from tests.processes import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -57,3 +59,18 @@ def test_axe_finds_nothing_on_any_page(open_page, user, jobs, scheme):
             page.evaluate(f"{AXE.read_text()}; 0")
             found[address] = page.evaluate(RUN)
     assert {address: problems for address, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_while_a_post_is_written(open_page, user, scheme):
+    for network in ("mastodon", "bluesky", "webhook"):
+        connected(user, network, "https://social.example", f"@ann@{network}.example", {}, limits={"characters": 4})
+    page = open_page("/jobs/new/social/", user=user, color_scheme=scheme)
+    for box in page.get_by_role("checkbox").all():
+        box.check()
+    page.get_by_label("Text").fill("Hello https://example.org/")
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    page.get_by_label("From this device").first.set_input_files(ROOT / "jobs" / "static" / "jobs" / "icon.svg")
+    page.get_by_label("Content warning").fill("Boats")
+    page.evaluate(f"{AXE.read_text()}; 0")
+    assert page.evaluate(RUN) == []
