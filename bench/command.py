@@ -59,7 +59,7 @@ def in_rounds(
     """
     samples: dict[str, dict[str, list[dict[str, Any]]]] = {}
     with tempfile.TemporaryDirectory(prefix="offload-bench-") as folder, services(Path(folder), database) as shared:
-        setups = []
+        setups: list[Setup] = []
         try:
             for system in systems:
                 setups.append(Setup(system, shared))
@@ -67,12 +67,15 @@ def in_rounds(
                 for setup in setups if number % 2 else reversed(setups):
                     try:
                         seen = run(shared, setup, number)
-                    except (RuntimeError, KeyError) as error:
-                        print(f"{setup.system.name}: {error}\n{setup.output.read_text(errors='replace')[-3000:]}")
+                    except RuntimeError as error:
+                        # A table with one system less is better than none.
+                        print(f"{error}. The last lines of its log:\n{setup.log()}", flush=True)
                         continue
                     for case, sample in seen.items():
-                        brief = ", ".join(f"{k} {v:,.1f}" for k, v in sample.items() if isinstance(v, float))
-                        print(f"round {number} {case} {setup.system.name}: {brief}", flush=True)
+                        brief = ", ".join(
+                            f"{name} {value:,.1f}" for name, value in sample.items() if type(value) is float
+                        )
+                        print(f"round {number}, {case}, {setup.system.name}: {brief}", flush=True)
                         if number >= 0:
                             samples.setdefault(case, {}).setdefault(setup.system.name, []).append(sample)
         finally:

@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -48,7 +47,7 @@ class Setup:
             "BENCH_APPS": system.apps,
             **system.environment,
         }
-        for name in ("EMAIL_URL", "DEBUG", "HTTPS"):
+        for name in ("DJANGO_SETTINGS_MODULE", "EMAIL_URL", "DEBUG", "HTTPS"):
             self.environment.pop(name, None)
         if system.is_offload:
             self.environment |= {
@@ -61,32 +60,41 @@ class Setup:
                 "SANDBOX": "0",
                 "LOG_LEVEL": "WARNING",
             }
-        else:
+        elif system.variant != "plain":
             self.environment["DJANGO_SETTINGS_MODULE"] = "bench.peers.settings"
+        self._prepared = False
         self._client = subprocess.Popen(
             [sys.executable, "-m", "bench.client", system.client],
             cwd=ROOT,
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self.output.open("ab"),
             text=True,
         )
-        self.ask("prepare")
 
     def ask(self, *call: Any) -> Any:
         """Have the client process do something; see bench.client."""
         assert self._client.stdin
         assert self._client.stdout
-        print(json.dumps(call), file=self._client.stdin, flush=True)
-        answer = self._client.stdout.readline()
+        try:
+            print(json.dumps(call), file=self._client.stdin, flush=True)
+            answer = self._client.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
         if not answer:
             raise RuntimeError(f"{self.system.name}: its client ended while asked to {call[0]}")
         return json.loads(answer)
 
+    def log(self) -> str:
+        """The end of what its processes wrote."""
+        return self.output.read_text(errors="replace")[-2000:]
+
     def reset(self) -> None:
         """Forget all jobs and notes, in Redis too."""
         redis.Redis(unix_socket_path=str(self.services.redis_socket)).flushall()
-        self.ask("clear")
+        self.ask("prepare" if not self._prepared else "clear")
+        self._prepared = True
         self.notes.write_bytes(b"")
 
     def noted(self) -> int:
@@ -117,8 +125,7 @@ class Setup:
 
     def close(self) -> None:
         """End the client."""
-        assert self._client.stdin
-        self._client.stdin.close()
+        self._client.terminate()
         self._client.wait()
 
 
@@ -136,12 +143,13 @@ class Watch:
         )
 
     def cpu(self) -> dict[str, float]:
-        """CPU seconds so far, of processes that have ended since too: of the workers, the database server and Redis."""
+        """CPU seconds so far, those of processes that have ended too: of the workers and of the servers."""
         services = self._setup.services
         return {
             "workers": _cpu(self._pids),
             "database": _cpu([services.database_pid] if services.database_pid else []),
             "redis": _cpu([services.redis_pid]),
+            "slow server": _cpu([services.slow_pid]),
         }
 
     def memory(self) -> float:
@@ -177,14 +185,6 @@ def _cpu(pids: Sequence[int]) -> float:
     return total
 
 
-@dataclass(frozen=True)
-class Limits:
-    """seconds: how long one run should take. ceiling: jobs per second that no system can pass, if there is one."""
-
-    seconds: float
-    ceiling: float | None = None
-
-
 def throughput(setup: Setup, task: str, at_once: int, count: int, limit: float) -> dict[str, Any]:
     """Put `count` jobs in line, start the workers, and see how fast the line gets shorter.
 
@@ -205,29 +205,29 @@ def throughput(setup: Setup, task: str, at_once: int, count: int, limit: float) 
             if memory is None and noted >= count // 2:
                 memory = watch.memory()
             time.sleep(0.02)
-        after, noted, cut = watch.cpu(), setup.noted(), time.time()
+        noted, cut = setup.noted(), time.time()
+        pause = 0.01
+        while (outcomes := setup.ask("outcomes")) is not None and outcomes < noted and time.monotonic() < end:
+            time.sleep(pause)  # longer and longer, so that asking is not what the database is busy with
+            pause = min(pause * 1.2, 0.1)
+        last_outcome, after = time.time(), watch.cpu()
         memory = max(memory or 0, watch.memory())
-        outcomes = setup.ask("outcomes")
-        while outcomes is not None and outcomes < noted and time.monotonic() < end + 5 and watch.alive():
-            time.sleep(0.01)
-            outcomes = setup.ask("outcomes")
-        last_outcome = time.time()
     notes = read(setup.notes)
     ends = sorted(ended for _, _, ended in notes if ended <= cut)
-    if started is None or len(ends) < max(20, started + 5):
-        raise RuntimeError(f"{setup.system.name}: only {len(ends)} of {count} jobs ran; see {setup.output}")
+    done = noted if outcomes is None else min(noted, outcomes)
+    if started is None or done < max(20, started + 5):
+        raise RuntimeError(f"{setup.system.name}: only {done} of {count} jobs were done")
     warm = len(ends) // 5
-    done = noted - started
-    last = last_outcome if outcomes is not None else ends[-1]
+    last = ends[-1] if outcomes is None else last_outcome
     return {
         "jobs": len(ends),
         "asked": count,
         "twice": len(notes) - len({number for number, _, _ in notes}),
         "outcomes": outcomes,
         "steady": slope(ends[warm : len(ends) - len(ends) // 10]),
-        "whole": (len(ends) - warm) / (last - ends[warm - 1]),
+        "whole": (done - warm) / (last - ends[warm - 1]),
         "outcome_lag_ms": (last - ends[-1]) * 1000,
-        "cpu_per_1000": {name: (after[name] - before[name]) / done * 1000 for name in after},
+        "cpu_per_1000": {name: (after[name] - before[name]) / (done - started) * 1000 for name in after},
         "memory_mb": memory,
     }
 
@@ -267,5 +267,5 @@ def _until(setup: Setup, count: int, seconds: float) -> None:
     end = time.monotonic() + seconds
     while setup.noted() < count:
         if time.monotonic() > end:
-            raise RuntimeError(f"{setup.system.name}: {setup.noted()} of {count} jobs ran; see {setup.output}")
+            raise RuntimeError(f"{setup.system.name}: {setup.noted()} of {count} jobs ran")
         time.sleep(0.05)

@@ -31,6 +31,7 @@ class Services:
     database: Callable[[str], str]
     database_pid: int | None
     redis_pid: int
+    slow_pid: int
     versions: dict[str, str]
 
 
@@ -70,7 +71,14 @@ def services(folder: Path, database: str, delay: float = 0.2) -> Iterator[Servic
                 return f"sqlite:///{folder}/{name}.sqlite3"
 
         yield Services(
-            folder, redis_socket, slow_port, make, server.get_pid() if server else None, children[0].pid, versions
+            folder=folder,
+            redis_socket=redis_socket,
+            slow_port=slow_port,
+            database=make,
+            database_pid=server.get_pid() if server else None,
+            redis_pid=children[0].pid,
+            slow_pid=children[1].pid,
+            versions=versions,
         )
     finally:
         for child in children:
@@ -89,7 +97,7 @@ def _maker(uri: str, versions: dict[str, str]) -> Callable[[str], str]:
 
     def make(name: str) -> str:
         with psycopg.connect(uri, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+            connection.execute(f'CREATE DATABASE "{name}"')
         return uri.replace("/postgres?", f"/{name}?")
 
     return make

@@ -29,7 +29,7 @@ def clear() -> None:
             cursor.execute(f"TRUNCATE {tables} CASCADE")
     else:
         for model in (Attempt, Job, Submit):
-            model.objects.all().delete()  # type: ignore[attr-defined]
+            model.objects.all().delete()
 
 
 def enqueue(task: str, numbers: range) -> None:

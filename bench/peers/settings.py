@@ -12,13 +12,9 @@ SECRET_KEY = "for-the-bench-only"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["django.contrib.contenttypes", "bench.peers.rows", *filter(None, os.environ["BENCH_APPS"].split(","))]
-# As Offload has it.
+# Connections are kept, and not asked each time whether they still stand, which is faster.
 DATABASES: dict[str, Any] = {
-    "default": {
-        **dj_database_url.parse(os.environ["BENCH_DATABASE_URL"]),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
-    }
+    "default": {**dj_database_url.parse(os.environ["BENCH_DATABASE_URL"]), "CONN_MAX_AGE": None}
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
@@ -45,4 +41,17 @@ DRAMATIQ_BROKER = {
         "django_dramatiq.middleware.DbConnectionsMiddleware",
         "django_dramatiq.middleware.AdminMiddleware",
     ],
+}
+# Each of these is only read by the system it is for.
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+Q_CLUSTER = {
+    "name": "bench",
+    "redis": REDIS_URL,
+    "workers": 2,
+    "queue_limit": 500,
+    "timeout": 60,
+    "retry": 120,
+    "save_limit": 0,  # keep all; counting and deleting older ones for each job would be slower
+    "recycle": 100_000,
+    "log_level": "WARNING",
 }

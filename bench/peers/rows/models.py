@@ -14,5 +14,7 @@ class Row(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
+    objects: "models.Manager[Row]" = models.Manager()
+
     def __str__(self) -> str:
         return f"{self.pk} {self.status}"
