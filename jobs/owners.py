@@ -6,16 +6,15 @@ so, and neither session nor user are read again.
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in
-from django.contrib.auth.models import AbstractBaseUser
-from django.contrib.auth.signals import user_logged_in
 from django.db import connection
 from django.db.models import Q
-from django.dispatch import receiver
+from django.db.models.expressions import Col
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -25,7 +24,10 @@ from jobs.models import Job, JobQuerySet
 Who = tuple[int | None, str]
 """Who asks: the user's id and the session's visitor token, None and "" if there are none."""
 SESSION_KEY = "offload_visitor"
-UNSEEN = ("payload_text", "kept", "traceback")
+UNSEEN = (
+    *("payload_text", "kept", "traceback", "worker"),
+    *("lease_until", "deadline", "time_limit", "holds_line", "awaited"),
+)
 """Columns of a job that no answer ever shows."""
 COOKIE = "follower"
 VOUCHED = 60
@@ -38,13 +40,6 @@ def visitor_of(request: HttpRequest) -> str:
     if token is None:
         token = request.session[SESSION_KEY] = uuid4().hex
     return token
-
-
-@receiver(user_logged_in)
-def _adopt(request: HttpRequest | None, user: AbstractBaseUser, **_: object) -> None:
-    """What a visitor started (the mail that confirmed the address, say) is theirs as soon as they sign in."""
-    if request is not None and (token := request.session.get(SESSION_KEY)):
-        Job.objects.filter(visitor=token, owner=None).update(owner=user.pk, visitor="")
 
 
 @receiver(user_logged_in)
@@ -110,21 +105,35 @@ def vouch(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 def find(ids: Iterable[UUID], whose: Who) -> list[Job]:
     """Those of the jobs that are theirs who ask, newest first, without UNSEEN columns.
 
-    In SQL, since Django takes three times as long to phrase this query as the database takes to answer it.
+    In SQL, since Django takes several times as long to phrase this query as the database takes to answer it.
     """
     owner, visitor = whose
     if not (owner or visitor):
         return []
+    fields, converters = _columns(connection.vendor)
     wanted = [Job._meta.pk.get_db_prep_value(job_id, connection) for job_id in ids]
-    found = Job.objects.raw(
-        f"SELECT {_columns()} FROM jobs_job WHERE id IN ({', '.join(['%s'] * len(wanted))}) "  # noqa: S608 (names only)
-        "AND (owner_id = %s OR visitor = %s)",
-        # NULL equals nothing: neither a job without an owner nor one without a visitor.
-        [*wanted, owner or None, visitor or None],
-    )
-    return sorted(found, key=lambda job: (job.created_at, job.pk), reverse=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(fields.values())} FROM jobs_job "  # noqa: S608 (names of columns only)
+            f"WHERE id IN ({', '.join(['%s'] * len(wanted))}) AND (owner_id = %s OR visitor = %s)",
+            # NULL equals nothing: neither a job without an owner nor one without a visitor.
+            [*wanted, owner or None, visitor or None],
+        )
+        rows = [list(row) for row in cursor.fetchall()]
+    for row in rows:
+        for index, convert, column in converters:
+            row[index] = convert(row[index], column, connection)
+    jobs = [Job.from_db(connection.alias, fields, row) for row in rows]
+    return sorted(jobs, key=lambda job: (job.created_at, job.pk), reverse=True)
 
 
 @cache
-def _columns() -> str:
-    return ", ".join(str(field.column) for field in Job._meta.concrete_fields if field.name not in UNSEEN)
+def _columns(_vendor: str) -> tuple[dict[str, str], list[tuple[int, Any, Col]]]:
+    """What `find` reads: attribute → column, and (by index) how the values of some are converted."""
+    fields = [field for field in Job._meta.concrete_fields if field.name not in UNSEEN]
+    columns = [field.get_col(Job._meta.db_table) for field in fields]
+    converters = Job.objects.all().query.get_compiler(connection=connection).get_converters(columns)
+    return (
+        {field.attname: str(field.column) for field in fields},
+        [(index, one, column) for index, (some, column) in converters.items() for one in some],
+    )

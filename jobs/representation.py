@@ -13,7 +13,6 @@ from uuid import UUID
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 
@@ -136,7 +135,9 @@ def _response(known: set[str], versions: list[str], data: Callable[[], dict[str,
     headers = {"ETag": f'"{".".join(versions)}"', "Cache-Control": "private, no-cache", "Vary": "Cookie"}
     if known.issuperset(versions):
         return HttpResponseNotModified(headers=headers)
-    return HttpResponse(json.dumps(data()), content_type="application/json", headers=headers)
+    content = json.dumps(data()).encode()
+    headers["Content-Length"] = str(len(content))
+    return HttpResponse(content, content_type="application/json", headers=headers)
 
 
 def _soonest(seen: list[Look]) -> int | None:
@@ -199,19 +200,18 @@ def accepted_headers(jobs: list[Job], location: str) -> dict[str, str]:
 
 
 def _links(job: Job) -> dict[str, str]:
-    links = {"self": reverse("jobs:status", args=[job.pk]), "page": job.get_absolute_url()}
-    if job.status == Status.FAILED and job.can_retry:
-        links["retry"] = reverse("jobs:retry", args=[job.pk])
-    if job.is_scheduled:
-        links["reschedule"] = reverse("jobs:reschedule", args=[job.pk])
+    page = job.get_absolute_url()
     holds_line = job.status == Status.FAILED and job.has_turn
-    if holds_line:
-        links["skip"] = reverse("jobs:skip", args=[job.pk])
-    if job.status == Status.PENDING or (job.status == Status.RUNNING and not job.is_stopping) or holds_line:
-        links["cancel"] = reverse("jobs:cancel", args=[job.pk])
-    if job.is_finished:
-        links["delete"] = reverse("jobs:delete", args=[job.pk])
-    return links
+    possible = {
+        "retry": job.status == Status.FAILED and job.can_retry,
+        "reschedule": job.is_scheduled,
+        "skip": holds_line,
+        "cancel": job.status == Status.PENDING or (job.status == Status.RUNNING and not job.is_stopping) or holds_line,
+        "delete": job.is_finished,
+    }
+    # All addresses of a job lie below its page; to look each of them up would take longer than all the rest.
+    actions = {name: f"{page}{name}/" for name, is_possible in possible.items() if is_possible}
+    return {"self": f"{page}status.json", "page": page, **actions}
 
 
 def _iso(moment: datetime | None) -> str | None:
