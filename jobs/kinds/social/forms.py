@@ -286,7 +286,7 @@ class PostForm(KindForm):
         said = {name: self.cleaned_data[name] for name in ("warning", "language", "visibility")}
         payload = {"text": self.cleaned_data["text"], **{name: value for name, value in said.items() if value}}
         if self._pictures:
-            payload["alts"] = [alt for _picture, alt in self._pictures]
+            payload["pictures"] = len(self._pictures)
         first = self.cleaned_data["text"] or self._pictures[0][1]
         beginning = Truncator(" ".join(first.split())).chars(TITLE_WORDS)
         posts = [
@@ -310,11 +310,15 @@ class PostForm(KindForm):
         except BaseException:
             self.discard()
             raise
+        payload = {
+            "sources": sources,
+            "folder": self._folder,
+            "alts": [alt for _picture, alt in self._pictures],
+            "accounts": [account.pk for account in accounts],
+        }
         title = ngettext("Picture for “%(post)s”", "%(number)d pictures for “%(post)s”", len(sources))
         return Submission(
-            payload={"sources": sources, "folder": self._folder, "accounts": [account.pk for account in accounts]},
-            title=title % {"number": len(sources), "post": beginning},
-            kind=PicturesKind(),
+            payload=payload, title=title % {"number": len(sources), "post": beginning}, kind=PicturesKind()
         )
 
     def _keep(self, picture: "UploadedFile[Any] | library.Picture", path: str) -> str:

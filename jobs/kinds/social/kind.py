@@ -47,7 +47,7 @@ class SocialKind(Kind):
         if account is None:
             text = _("The account was disconnected before this was posted. Connect it and submit the post again.")
             raise Failed("account_gone", text, can_retry=False)
-        prepared = prepared_for(account, run.job_id) if run.payload.get("alts") else []
+        prepared = prepared_for(account, run.job_id) if run.payload.get("pictures") else []
         try:
             posted = POST[account.network](account, Post.of(run.payload, prepared), run)
         except JobError as error:

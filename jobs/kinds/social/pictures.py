@@ -22,7 +22,8 @@ FORMATS = ("image/jpeg", "image/png")
 class PicturesKind(Kind):
     """Decodes what strangers made, hence a media job of its own. The posts of the same submit come after it.
 
-    Payload: `sources`, the storage's names of the pictures; `folder`, where they lie; `accounts`, keys of the accounts.
+    Payload: `sources`, the storage's names of the pictures; `folder`, where they lie; `alts`, what they show;
+    `accounts`, keys of the accounts.
     """
 
     name = "pictures"
@@ -35,7 +36,7 @@ class PicturesKind(Kind):
     def run(self, run: Run) -> dict[str, Any]:
         """Make every picture fit every account. Result: `pictures`, by account key a list in the pictures' order.
 
-        Each is {path, type, width, height}. Accounts with the same limits share one file.
+        Each is {path, type, width, height, alt}. Accounts with the same limits share one file.
         """
         sources = run.payload["sources"]
         accounts = Account.objects.filter(pk__in=run.payload["accounts"], owner=run.owner_id)
@@ -43,11 +44,12 @@ class PicturesKind(Kind):
         wanted = sorted(set(limits.values()))
         made: dict[tuple[int, int], list[dict[str, Any]]] = {each: [] for each in wanted}
         total = len(sources) * len(wanted)
-        for number, source in enumerate(sources, 1):
+        for number, (source, alt) in enumerate(zip(sources, run.payload["alts"], strict=True), 1):
             for index, each in enumerate(wanted):
                 text = _("Fitting picture %(number)d of %(total)d") % {"number": number, "total": len(sources)}
                 run.progress(100 * ((number - 1) * len(wanted) + index) / total, text)
-                made[each].append(_fitted(source, number, each, f"{_folder(run.job_id)}/{run.attempt}-{index}"))
+                path = f"{_folder(run.job_id)}/{run.attempt}-{index}-{number}"
+                made[each].append({**_fitted(source, number, each, path), "alt": alt})
         return {"pictures": {str(pk): made[each] for pk, each in limits.items()}}
 
     def forget(self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
@@ -78,6 +80,11 @@ def prepared_for(account: Account, job_id: UUID) -> list[dict[str, Any]]:
     return found
 
 
+def shown_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The pictures that stand for all when they are shown to their owner: those of the first account."""
+    return next(iter(result.get("pictures", {}).values()), [])
+
+
 def _limits(account: Account) -> tuple[int, int]:
     """The bytes and pixels of a picture on the account's network."""
     return account.limit("picture_bytes") or 0, account.limit("picture_pixels") or 0
@@ -98,7 +105,7 @@ def _fitted(source: str, number: int, limits: tuple[int, int], path: str) -> dic
     except FileNotFoundError as error:
         text = _("Picture %(number)d is not there any more. Please submit the post again.") % {"number": number}
         raise Failed("file_gone", text, can_retry=False) from error
-    name = f"{path}-{number}.{fitted.format.rpartition('/')[2]}"
+    name = f"{path}.{fitted.format.rpartition('/')[2]}"
     stored = default_storage.save(name, ContentFile(fitted.content))
     return {"path": stored, "type": fitted.format, "width": fitted.width, "height": fitted.height}
 

@@ -57,8 +57,7 @@ class Post:
     def of(cls, payload: Mapping[str, Any], prepared: list[dict[str, Any]]) -> "Post":
         """The post that a job's payload asks for. prepared: its pictures, as the job that prepared them left them."""
         said = {name: payload.get(name, "") for name in ("text", "warning", "language", "visibility")}
-        pictures = zip(prepared, payload.get("alts", []), strict=True)
-        return cls(**said, pictures=tuple(Picture(**picture, alt=alt) for picture, alt in pictures))
+        return cls(**said, pictures=tuple(Picture(**picture) for picture in prepared))
 
 
 def upload_all(account: Account, post: Post, run: Run, upload: Callable[[Picture, int], Any]) -> list[Any]:

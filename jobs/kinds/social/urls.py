@@ -8,6 +8,7 @@ urlpatterns = [
     path("accounts/", views.accounts, name="accounts"),
     path("accounts/<int:pk>/avatar/", views.avatar, name="avatar"),
     path("accounts/<int:pk>/disconnect/", views.disconnect, name="disconnect"),
+    path("pictures/<uuid:job>/<int:number>/", views.picture, name="picture"),
     path("connect/mastodon/callback/", views.mastodon_callback, name="mastodon_callback"),
     path("connect/<str:network>/", views.connect, name="connect"),
 ]

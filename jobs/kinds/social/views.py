@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,11 +22,12 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs.contract import JobError, resume
+from jobs.contract import JobError, jobs_of, resume
 from jobs.kinds.social import avatars, bluesky, http, mastodon
 from jobs.kinds.social.forms import BlueskyForm, ConnectForm, MastodonForm, WebhookForm
 from jobs.kinds.social.models import Account, MastodonApp, Network
 from jobs.kinds.social.networks import REVOKE
+from jobs.kinds.social.pictures import PicturesKind, shown_of
 
 PENDING = "social_mastodon"
 """Session key of the authorisation that a person is about to give."""
@@ -126,6 +128,22 @@ def avatar(request: HttpRequest, pk: int) -> FileResponse:
         return FileResponse(account.avatar.open("rb"), content_type="image/png")
     except (ValueError, FileNotFoundError):
         raise Http404 from None
+
+
+@require_safe
+@cache_control(private=True, max_age=3600)
+def picture(request: HttpRequest, job: UUID, number: int) -> HttpResponseBase:
+    """A picture of a post as one of its networks gets it, to the post's owner alone. number: from 1."""
+    owned = get_object_or_404(jobs_of(request), pk=job, kind=PicturesKind.name, result__isnull=False)
+    made = shown_of(owned.result or {})
+    if not 1 <= number <= len(made):
+        raise Http404
+    try:
+        response = FileResponse(default_storage.open(made[number - 1]["path"]), content_type=made[number - 1]["type"])
+    except FileNotFoundError:
+        raise Http404 from None
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return response
 
 
 # --- Steps: each connects with what its valid form says, returns where the browser goes, or raises JobError ----------

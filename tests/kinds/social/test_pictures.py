@@ -11,6 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from PIL import Image
@@ -98,7 +99,7 @@ def test_a_post_with_pictures_waits_for_the_job_that_prepares_them(mastodon_acco
     assert posts[0].payload == {
         "account": mastodon_account.pk,
         "text": "Hello",
-        "alts": ["A teal field", "A red field"],
+        "pictures": 2,
     }
     assert len(stored() - before) == 2
 
@@ -278,6 +279,22 @@ def test_the_export_tells_what_was_asked_for(mastodon_account):
     assert json.load(opened())["warning"] == "Fields"
     ((name, rows),) = SocialKind().belongings(mastodon_account.owner_id)
     assert (name, [row["handle"] for row in rows]) == ("accounts", ["@ann@careless.test"])
+
+
+def test_the_owner_and_nobody_else_sees_the_pictures(mastodon_account, client, other_user):
+    preparation, _ = submitted(mastodon_account, pictures=TWO)
+    address = reverse("social:picture", args=[preparation.pk, 2])
+    client.force_login(mastodon_account.owner)
+    assert client.get(address).status_code == 404
+    attempted(preparation)
+    answer = client.get(address)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
+    assert b"".join(answer.streaming_content).startswith(b"\xff\xd8")
+    page = client.get(preparation.get_absolute_url()).content.decode()
+    assert f'<img src="{address}" alt="A red field"' in page
+    assert client.get(reverse("social:picture", args=[preparation.pk, 3])).status_code == 404
+    client.force_login(other_user)
+    assert client.get(address).status_code == 404
 
 
 # --- Mastodon ---
