@@ -5,16 +5,22 @@ in), never to the account that the address may have; its title, states and resul
 https://docs.allauth.org/en/latest/account/advanced.html#admin
 """
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.internal.ratelimit import parse_rates
 from django.contrib.sites.shortcuts import get_current_site
 from django.core.exceptions import ValidationError
 from django.core.mail import get_connection
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from jobs.contract import Job, jobs_of, visitor_of
 from jobs.kinds.email.backend import JobEmailBackend, recipient
+from jobs.kinds.email.kind import mailbox
 
 SESSION_KEY = "offload_newest_mail"
 
@@ -28,7 +34,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth co
         try:
             recipient(cleaned)
         except ValueError:
-            raise ValidationError("We can't send mail to this address. Please check it, or use another one.") from None
+            text = _("We can't send mail to this address. Please check it, or use another one.")
+            raise ValidationError(text) from None
         return cleaned
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
@@ -51,3 +58,16 @@ def newest_mail(request: HttpRequest) -> Job | None:
     if job_id := request.session.get(SESSION_KEY):
         return jobs_of(request).filter(pk=job_id).first()
     return None
+
+
+def next_mail_from(request: HttpRequest, address: str = "") -> datetime | None:
+    """From when on the newest mail of this session may be sent again (allauth's limit); None if it may now.
+
+    address: only if it went there.
+    """
+    mail = newest_mail(request)
+    if mail is None or (address and mail.resource != mailbox(address)):
+        return None
+    pause = max((rate.duration for rate in parse_rates(app_settings.RATE_LIMITS.get("confirm_email"))), default=0)
+    moment = mail.created_at + timedelta(seconds=pause)
+    return moment if moment > timezone.now() else None

@@ -90,7 +90,7 @@ def test_the_last_page_is_shown_to_that_session_alone(ann):
     job = ask(ann)
     page = ann.get(f"/erasure/{job.pk}/").content.decode()
     assert "Good bye" in page
-    assert "your account is being deleted" in page
+    assert "Deletion of your account" in page
     perform(str(job.pk))
     assert "all that belonged to it are deleted" in ann.get(f"/erasure/{job.pk}/").content.decode()
     assert Client().get(f"/erasure/{job.pk}/").status_code == 404
