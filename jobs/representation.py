@@ -23,8 +23,11 @@ from jobs.waiting import Wait, waits_of
 CARD, LINE = "jobs/_card.html", "jobs/_line.html"
 TEMPLATES = {"card": CARD, "line": LINE}
 """The two ways in which a page shows a job, by the names that docs/http.md gives them."""
-PACE = ((15, 1), (60, 2), (300, 5))
-"""Up to this age in seconds, ask again after so many. In steps, so that the answer (and its ETag) seldom changes."""
+PACE = ((15, 1), (30, 2), (60, 4), (120, 8))
+"""Up to this age in seconds, ask again after so many: whoever has waited long learns of the outcome a little later.
+
+In steps, so that the answer (and its version) seldom changes.
+"""
 SLOWEST = 10
 FAR = ((3600, 60), (120, 30))
 """When a job is due later than in so many seconds, ask again after so many."""

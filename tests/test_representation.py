@@ -183,8 +183,9 @@ def aged(job: Job, **shift: float) -> Job:
 
 def test_a_young_job_is_worth_asking_every_second_and_an_old_one_every_ten(job):
     assert representation.poll_after(job) == 1
-    assert representation.poll_after(aged(job, seconds=30)) == 2
-    assert representation.poll_after(aged(job, minutes=2)) == 5
+    assert representation.poll_after(aged(job, seconds=20)) == 2
+    assert representation.poll_after(aged(job, seconds=30)) == 4
+    assert representation.poll_after(aged(job, minutes=1)) == 8
     assert representation.poll_after(aged(job, hours=2)) == 10
 
 
