@@ -140,7 +140,7 @@ def steps(shape: str, number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     last = Job.objects.runnable().order_by("run_at").last()
     assert last
 
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(owner)
 
     def page(**asked: str) -> None:
