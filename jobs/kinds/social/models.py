@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 from encrypted_fields.fields import EncryptedTextField
 
-from jobs.contract import Failed
+from jobs.contract import Failed, Job
 from jobs.kinds.social.http import host_of
 
 
@@ -98,6 +98,11 @@ class Account(models.Model):
     def resource(self) -> str:
         """The line in which its posts wait."""
         return f"account:{self.pk}"
+
+    @property
+    def waiting(self) -> int:
+        """How many posts wait until it is connected again."""
+        return Job.objects.unfinished().filter(resource=self.resource).count() if self.needs_reconnect else 0
 
     def limit(self, name: str) -> int | None:
         """One of its limits, or what the network is known to allow; None for no limit."""
