@@ -155,7 +155,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         (None, {"fields": ("id", "title", "kind", "role", "status", "owner", "visitor", "submit")}),
         ("Outcome", {"fields": ("the_result", "error_code", "error_text", "can_retry", "the_traceback")}),
         ("Progress", {"fields": ("progress_percent", "progress_text", "attempt", "max_attempts", "the_kept")}),
-        ("Place in line", {"fields": ("resource", "position", "has_turn", "holds_line", "run_at")}),
+        ("Place in line", {"fields": ("resource", "position", "has_turn", "holds_line", "after", "awaited", "run_at")}),
         ("Worker", {"fields": ("worker", "time_limit", "lease_until", "deadline")}),
         ("Times", {"fields": ("created_at", "started_at", "cancel_asked_at", "finished_at")}),
     )

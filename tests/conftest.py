@@ -14,6 +14,8 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connections
+from django.dispatch import receiver
+from django.test.signals import setting_changed
 
 from jobs import shared
 from jobs.sandbox.services import valkey_command
@@ -29,6 +31,15 @@ LOG_CHARACTERS = 4_000
 PBKDF2PasswordHasher.iterations = 1
 # What a process remembers for a moment would outlive what a test has just changed.
 shared.MOMENT = 0
+
+
+@receiver(setting_changed)
+def connect_to_another_redis(*, setting: str, **_: Any) -> None:
+    """Processes keep their connection; a test may change the address."""
+    if setting == "REDIS_URL":
+        from jobs import dispatch
+
+        dispatch.reset()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from jobs import dispatch
 from tests.environment import DATABASE
 from tests.faults.ledger import Ledger
 from tests.faults.matrix import ONLY_ON
@@ -56,13 +55,11 @@ def stage(transactional_db: None, child_env: dict[str, str], settings) -> Iterat
     """A Redis and a ledger of the test's own. This process uses that Redis too."""
     server, ledger = RedisServer(), Ledger()
     settings.REDIS_URL = server.url
-    dispatch.reset()
     stage = Stage(child_env, server, ledger)
     yield stage
     stage.stop()
     ledger.stop()
     server.stop()
-    dispatch.reset()
 
 
 @pytest.fixture

@@ -267,6 +267,17 @@ def judge_rows() -> None:
             assert cursor.fetchone() == (0,), question
 
 
+def frozen_with_hint(stage: Stage, worker: psutil.Process) -> Job:
+    """Freeze the worker in its blocking pop, and have Redis answer that with a job's hint. Returns the job."""
+    while True:
+        send(worker, signal.SIGSTOP)
+        job = stage.accept("tally", "x")
+        if stage.redis.client.lrange("rq:queue:network:intermediate", 0, -1) == [str(job.pk).encode()]:
+            return job
+        send(worker, signal.SIGCONT)  # it stood elsewhere: another time
+        stage.settle()
+
+
 def outcomes(job: Job) -> list[str]:
     """How each attempt of the job ended, in their order."""
     return list(Attempt.objects.filter(job=job).order_by("number").values_list("outcome", flat=True))

@@ -9,17 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
 import pytest
 from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from jobs import dispatch
 from jobs.models import Attempt, Job, Status, Worker
 from tests.faults.conftest import Figure
 from tests.faults.proxy import Fault, Proxy
-from tests.faults.stage import Stage, Web, outcomes, send
+from tests.faults.stage import Stage, Web, frozen_with_hint, outcomes, send
 from tests.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
@@ -113,17 +111,6 @@ def test_a_job_runs_whose_worker_was_killed_when_it_had_just_taken_the_hint(
     assert outcomes(job) == ["succeeded"]
 
 
-def frozen_with_hint(stage: Stage, worker: psutil.Process) -> Job:
-    """Freeze the worker in its blocking pop, and have Redis answer that with a job's hint. Returns the job."""
-    while True:
-        send(worker, signal.SIGSTOP)
-        job = stage.accept("tally", "x")
-        if stage.redis.client.lrange("rq:queue:network:intermediate", 0, -1) == [str(job.pk).encode()]:
-            return job
-        send(worker, signal.SIGCONT)  # it stood elsewhere: another time
-        stage.settle()
-
-
 @pytest.mark.quick
 @pytest.mark.fault(9)
 def test_a_job_runs_whose_worker_was_killed_between_its_hint_and_its_claim(stage: Stage):
@@ -147,7 +134,6 @@ def test_a_job_runs_whose_worker_was_killed_between_its_hint_and_its_claim(stage
 @pytest.mark.fault(10)
 def test_a_job_runs_once_when_the_reply_to_its_enqueue_is_lost(stage: Stage, proxy: Proxy, settings, figure: Figure):
     settings.REDIS_URL = stage.env["REDIS_URL"]
-    dispatch.reset()
     stage.accept("tally", "x")
     proxy.set(Fault.DROP_REPLIES)
     jobs = [stage.accept("tally", "x"), stage.accept("tally", "y")]
