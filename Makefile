@@ -53,8 +53,18 @@ lock: $(VENV)/dev.installed ## write requirements/*.txt anew from requirements/*
 	cd requirements && ../$(LOCK) base.in -o base.txt && ../$(LOCK) dev.in -o dev.txt \
 		&& ../$(LOCK) bench.in -o bench.txt
 
-bench: $(BENCH)/installed ## measure Offload beside other systems, on both databases (about 15 minutes)
-	$(BENCH)/bin/python -m bench.api
+bench: $(BENCH)/installed ## measure Offload beside other systems, on both databases (about 15 minutes; leave the machine alone)
+	$(BENCH)/bin/python -m bench.api --database postgresql --seconds 5 \
+		--systems offload,celery-django,dramatiq-row,dramatiq-django,procrastinate,dramatiq
+	$(BENCH)/bin/python -m bench.api --database sqlite --seconds 5 --systems offload,dramatiq-row
+	$(BENCH)/bin/python -m bench.drain --database postgresql --seconds 4 \
+		--systems offload,celery-django,dramatiq-django,procrastinate,django-tasks-db,django-q2
+	$(BENCH)/bin/python -m bench.drain --database sqlite --seconds 4 \
+		--systems offload,celery-django,dramatiq-django,django-tasks-db,django-q2
+	$(BENCH)/bin/python -m bench.pickup --database postgresql --jobs 200 \
+		--systems offload,offload-media,celery-django,dramatiq-row,procrastinate,huey
+	$(BENCH)/bin/python -m bench.pickup --database sqlite --jobs 200 --systems offload,offload-media
+	$(BENCH)/bin/python -m bench.report
 
 install: $(VENV)/dev.installed ## make .venv and install what running and testing need
 

@@ -1,16 +1,14 @@
 """Jobs that wait 200 ms for an HTTP API: how many a second two worker processes do, with so many in flight.
 
-python -m bench.api --database postgresql --in-flight 64,256 --rounds 3
+Every system calls the same slow server with the same client and finds its jobs in line when its workers start.
 """
 
 import asyncio
 from typing import Any
 
-from bench import command, measure, slow
+from bench import command, measure, report, slow
 from bench.services import Services
-from bench.systems import SYSTEMS
-
-DELAY = 0.2
+from bench.slow import DELAY
 
 
 def main() -> None:
@@ -37,25 +35,8 @@ def main() -> None:
             seen[f"{in_flight} in flight"] = sample
         return seen
 
-    samples = command.in_rounds("api", asked.database, systems, asked.rounds, run, {**vars(asked), "ceiling": ceilings})
-    for case, by_system in samples.items():
-        limit = int(case.split()[0]) / DELAY
-        lines = []
-        for system in SYSTEMS:
-            if runs := by_system.get(system.name):
-                rates = [one["steady"] for one in runs]
-                lines.append(
-                    [
-                        system.label,
-                        command.spread(rates),
-                        f"{100 * sorted(rates)[len(rates) // 2] / limit:.0f} %",
-                        *command.costs(runs),
-                        system.state or "–",
-                    ]
-                )
-        head = ["system", "jobs/s", f"of {limit:,.0f}", *command.COSTS, "outcome kept in"]
-        print(f"\n{asked.database}, {case}: median (minimum–maximum) of {asked.rounds} rounds\n")
-        print(command.table(head, lines))
+    result = command.in_rounds("api", asked.database, systems, asked.rounds, run, {**vars(asked), "ceiling": ceilings})
+    print(report.tables("api", result))
 
 
 if __name__ == "__main__":

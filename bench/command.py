@@ -51,11 +51,12 @@ def in_rounds(
     rounds: int,
     run: Callable[[Services, Setup, int], dict[str, dict[str, Any]]],
     options: dict[str, Any],
-) -> dict[str, dict[str, list[dict[str, Any]]]]:
+) -> dict[str, Any]:
     """Run every system in turn, round after round, forwards and backwards, and keep what came of it.
 
     run: measures a system once in a round, and returns what it saw by case ("64 in flight"). Rounds count from 0; round
-    -1 warms up and is not kept. Returns and writes to bench/results: case → system → one sample for each round.
+    -1 warms up and is not kept. Returns what it writes to bench/results: the machine, the options, and the samples by
+    case and system.
     """
     samples: dict[str, dict[str, list[dict[str, Any]]]] = {}
     with tempfile.TemporaryDirectory(prefix="offload-bench-") as folder, services(Path(folder), database) as shared:
@@ -82,11 +83,12 @@ def in_rounds(
             for setup in setups:
                 setup.close()
         environment = {**machine(), **shared.versions}
+    result = {"environment": environment, "options": options, "samples": samples}
     path = ROOT / "bench" / "results" / f"{goal}-{database}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"environment": environment, "options": options, "samples": samples}, indent=1) + "\n")
-    print(f"\nRaw results: {path.relative_to(ROOT)}")
-    return samples
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"\nRaw results: {path.relative_to(ROOT)}\n")
+    return result
 
 
 def machine() -> dict[str, Any]:
@@ -128,15 +130,3 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """A table in Markdown; all columns but the first are numbers."""
     rows = ["| " + " | ".join(line) + " |" for line in lines]
     return "\n".join(["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1), *rows])
-
-
-COSTS = ("worker CPU s per 1,000", "database CPU s per 1,000", "memory MB")
-
-
-def costs(runs: Sequence[dict[str, Any]]) -> list[str]:
-    """The cells for COSTS."""
-    return [
-        spread([one["cpu_per_1000"]["workers"] for one in runs], 2),
-        spread([one["cpu_per_1000"]["database"] for one in runs], 2),
-        spread([one["memory_mb"] for one in runs]),
-    ]

@@ -1,13 +1,12 @@
 """Jobs that do nothing: how many a second two worker processes take out of a full line, the outcome persisted.
 
-python -m bench.drain --database postgresql --rounds 3
+The clock stops when the last outcome is committed, where a system keeps one.
 """
 
 from typing import Any
 
-from bench import command, measure
+from bench import command, measure, report
 from bench.services import Services
-from bench.systems import SYSTEMS
 
 
 def main() -> None:
@@ -28,14 +27,8 @@ def main() -> None:
         counts[name] = max(200, int(sample["whole"] * asked.seconds))
         return {"no-op": sample}
 
-    samples = command.in_rounds("drain", asked.database, systems, asked.rounds, run, vars(asked))
-    lines = []
-    for system in SYSTEMS:
-        if runs := samples["no-op"].get(system.name):
-            rates = command.spread([one["whole"] for one in runs])
-            lines.append([system.label, rates, *command.costs(runs), system.state or "–"])
-    print(f"\n{asked.database}: median (minimum–maximum) of {asked.rounds} rounds\n")
-    print(command.table(["system", "jobs/s", *command.COSTS, "outcome kept in"], lines))
+    result = command.in_rounds("drain", asked.database, systems, asked.rounds, run, vars(asked))
+    print(report.tables("drain", result))
 
 
 if __name__ == "__main__":

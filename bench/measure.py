@@ -23,6 +23,7 @@ from bench.services import ROOT, Services
 from bench.systems import System
 from jobs.sandbox.services import stop_group
 
+START_SECONDS = 40
 STOP_SECONDS = 15
 SECRET = "for-the-bench-only"
 
@@ -190,18 +191,19 @@ def throughput(setup: Setup, task: str, at_once: int, count: int, limit: float) 
 
     The first fifth warms them up. "steady": jobs/s, the slope of the ends of the jobs between the first fifth and the
     last tenth. "whole": jobs/s from the end of that fifth until every outcome is in the database. A run that is not
-    done after `limit` seconds is stopped: it counts as far as it came.
+    done `limit` seconds after its first job is stopped: it counts as far as it came.
     """
     setup.reset()
     setup.ask("enqueue", task, 0, count)
     warm = count // 5
     with setup.workers(at_once) as watch:
+        _until(setup, 1, START_SECONDS)
         end = time.monotonic() + limit
-        started = memory = None
-        before = watch.cpu()
+        memory, warmed = None, False
+        before, started = watch.cpu(), setup.noted()
         while (noted := setup.noted()) < count and time.monotonic() < end and watch.alive():
-            if started is None and noted >= warm:
-                before, started = watch.cpu(), noted
+            if not warmed and noted >= warm:
+                before, started, warmed = watch.cpu(), noted, True
             if memory is None and noted >= count // 2:
                 memory = watch.memory()
             time.sleep(0.02)
@@ -215,7 +217,7 @@ def throughput(setup: Setup, task: str, at_once: int, count: int, limit: float) 
     notes = read(setup.notes)
     ends = sorted(ended for _, _, ended in notes if ended <= cut)
     done = noted if outcomes is None else min(noted, outcomes)
-    if started is None or done < max(20, started + 5):
+    if done < max(20, started + 5):
         raise RuntimeError(f"{setup.system.name}: only {done} of {count} jobs were done")
     warm = len(ends) // 5
     last = ends[-1] if outcomes is None else last_outcome
@@ -243,12 +245,12 @@ def pick_up(setup: Setup, at_once: int, count: int, pause: float) -> dict[str, A
     setup.reset()
     with setup.workers(at_once) as watch:
         committed = setup.ask("trickle", "noop", 0, warm, 0.05)
-        _until(setup, warm, 30)
+        _until(setup, warm, START_SECONDS)
         time.sleep(1)
         before = watch.cpu()
         began = time.monotonic()
         committed += setup.ask("trickle", "noop", warm, count, pause)
-        _until(setup, warm + count, 30)
+        _until(setup, warm + count, START_SECONDS)
         took = time.monotonic() - began
         after = watch.cpu()
         memory = watch.memory()

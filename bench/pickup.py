@@ -1,13 +1,12 @@
 """How long a job waits when nothing else does: from the commit to the first line of its code.
 
-python -m bench.pickup --database postgresql --rounds 3
+Jobs are submitted one at a time to workers that wait. Both moments are read from the same machine's clock.
 """
 
 from typing import Any
 
-from bench import command, measure
+from bench import command, measure, report
 from bench.services import Services
-from bench.systems import SYSTEMS
 
 
 def main() -> None:
@@ -25,21 +24,8 @@ def main() -> None:
         at_once = asked.at_once if setup.system.threads else 1
         return {"pick-up": measure.pick_up(setup, at_once, 20 if number < 0 else asked.jobs, asked.pause)}
 
-    samples = command.in_rounds("pickup", asked.database, systems, asked.rounds, run, vars(asked))
-    lines = []
-    for system in SYSTEMS:
-        if runs := samples["pick-up"].get(system.name):
-            lines.append(
-                [
-                    system.label,
-                    command.spread([one["p50"] for one in runs], 1),
-                    command.spread([one["p99"] for one in runs], 1),
-                    command.spread([one["memory_mb"] for one in runs]),
-                    system.state or "–",
-                ]
-            )
-    print(f"\n{asked.database}, ms: median (minimum–maximum) of {asked.rounds} rounds of {asked.jobs} jobs\n")
-    print(command.table(["system", "p50", "p99", "memory MB", "outcome kept in"], lines))
+    result = command.in_rounds("pickup", asked.database, systems, asked.rounds, run, vars(asked))
+    print(report.tables("pickup", result))
 
 
 if __name__ == "__main__":

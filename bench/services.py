@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.slow import DELAY
 from jobs.sandbox.services import free_port, valkey_command
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +37,7 @@ class Services:
 
 
 @contextmanager
-def services(folder: Path, database: str, delay: float = 0.2) -> Iterator[Services]:
+def services(folder: Path, database: str, delay: float = DELAY) -> Iterator[Services]:
     """Start them. database: "sqlite" or "postgresql"."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # where the PostgreSQL package keeps its locks
     redis_socket = folder / "valkey.sock"

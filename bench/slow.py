@@ -1,7 +1,5 @@
 """The outside world of the benches: an HTTP server on loopback that answers every GET after a fixed time.
 
-    python -m bench.slow 8900 0.2
-
 It does next to nothing, so that it is not what is measured; `ceiling` says how much it can answer.
 """
 
@@ -9,6 +7,8 @@ import asyncio
 import sys
 import time
 
+DELAY = 0.2
+"""Seconds that the benches have it take."""
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{"ok": true}'
 
 
