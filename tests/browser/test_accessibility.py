@@ -3,11 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.utils import timezone
 
-from jobs import lifecycle
+from jobs import execution, lifecycle
 from jobs.kind import Submission
 from jobs.models import Job
+from jobs.samples import sample_photo, sample_sound
 from tests.browser.conftest import AXE
 from tests.kind_app.kind import Echo
 from tests.kinds.social.conftest import connected
@@ -74,3 +77,26 @@ def test_axe_finds_nothing_while_a_post_is_written(open_page, user, scheme):
     page.get_by_label("Content warning").fill("Boats")
     page.evaluate(f"{AXE.read_text()}; 0")
     assert page.evaluate(RUN) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_pages_of_converted_files(open_page, user, scheme):
+    client = Client()
+    client.force_login(user)
+    uploads = [SimpleUploadedFile("a.jpg", sample_photo()), SimpleUploadedFile("b.wav", sample_sound())]
+    submit = client.post("/jobs/new/media/", {"file": uploads, "form_key": "k"})["Location"]
+    for job in Job.objects.all():
+        execution.perform(str(job.pk))
+    files = [job.result["file"] for job in Job.objects.all() if job.result]
+    addresses = [submit, "/media/", *(f"/media/{file}/" for file in files), f"/jobs/new/edit/?file={files[0]}"]
+    page = open_page("/jobs/new/media/", user=user, color_scheme=scheme)
+    uploads = [{"name": name, "mimeType": "image/png", "buffer": b"x"} for name in ("a.png", "b.png")]
+    page.get_by_label("Files", exact=True).set_input_files(uploads)
+    found = {}
+    for address in ("", *addresses):
+        if address:
+            page.goto(address)
+        page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+        page.evaluate(f"{AXE.read_text()}; 0")
+        found[address] = page.evaluate(RUN)
+    assert {address: problems for address, problems in found.items() if problems} == {}

@@ -57,10 +57,10 @@ def test_a_file_is_shown_in_place_and_can_run_nothing(client, url, content):
     assert answer["Content-Disposition"].startswith("inline")
 
 
-def test_a_download_has_the_name_of_what_was_sent(client, url):
+def test_a_download_is_named_after_what_was_sent_as_addresses_can_hold_it(client, url):
     answer = client.get(url, {"download": "1"})
 
-    assert answer["Content-Disposition"] == "attachment; filename*=utf-8''Gr%C3%BC%C3%9Fe%20aus-sound.m4a"
+    assert answer["Content-Disposition"] == "attachment; filename*=utf-8''gr%C3%BC%C3%9Fe-aus-sound.m4a"
     answer.getvalue()
 
 

@@ -309,7 +309,7 @@ def test_the_card_tells_how_much_smaller_the_file_became(client, user):
 
     percent = round(100 - first["bytes"] * 100 / len(sample_photo()))
     assert re.search(
-        rf'<p class="saving">67\.0.KB → {first["bytes"] / 1024:.1f}.KB as AVIF, {percent} % smaller</p>', html
+        rf'<p class="saving">67\.0.KB → {first["bytes"] / 1024:.1f}.KB as AVIF, {percent}\u00a0% smaller</p>', html
     )
     assert "The file as you sent it is kept for you alone" in html
 
@@ -317,7 +317,7 @@ def test_the_card_tells_how_much_smaller_the_file_became(client, user):
 def test_the_card_says_when_a_file_became_larger(client, user):
     job = perform(upload(client, user, film(VAR / "tiny.mp4", "-crf", "51").read_bytes(), "tiny.mp4", quality="best"))
 
-    assert "% larger" in client.get(job.get_absolute_url()).content.decode()
+    assert "\u00a0% larger" in client.get(job.get_absolute_url()).content.decode()
 
 
 def test_the_html_of_a_picture_names_the_files_as_they_are_downloaded(client, user):

@@ -31,7 +31,7 @@ try:
     if encoder:
         turned = outputs / "edited.png"
         pictures.edit(source, found, turned, limits, Rotate(90).apply)
-        pictures.convert(turned, formats.PNG, outputs, limits, lambda percent, text: None, encoder)
+        pictures.convert(turned, formats.PNG, outputs, limits, lambda percent, text: None, encoder=encoder)
     else:
         work = pictures if found.is_picture else recordings
         work.convert(source, found, outputs, limits, lambda percent, text: None)

@@ -48,8 +48,8 @@ def saving(result: dict[str, Any]) -> str:
         "percent": round(abs(before - best["bytes"]) * 100 / before),
     }
     if best["bytes"] <= before:
-        return _("%(before)s → %(after)s as %(format)s, %(percent)s %% smaller") % told
-    return _("%(before)s → %(after)s as %(format)s, %(percent)s %% larger") % told
+        return _("%(before)s → %(after)s as %(format)s, %(percent)s %% smaller") % told
+    return _("%(before)s → %(after)s as %(format)s, %(percent)s %% larger") % told
 
 
 @register.simple_tag
