@@ -25,7 +25,7 @@ from django.db.models.functions import Coalesce, Now
 
 from jobs import dispatch
 from jobs.kind import ClaimLost, Kind, Stopped, Submission
-from jobs.models import Attempt, Job, JobQuerySet, Resource, Status, Submit
+from jobs.models import Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
 from jobs.statements import AnyGiven, Given, Update
 
 _ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
@@ -165,7 +165,9 @@ _JOB = {field.attname: field for field in Job._meta.concrete_fields}
 _NEEDED = "id owner_id kind payload_text title resource awaited kept status attempt max_attempts time_limit worker"
 _START = Update(
     lambda: (
-        Job.objects.runnable().filter(pk__in=AnyGiven("job_ids", _JOB["id"])),
+        Job.objects.runnable().filter(
+            ~Exists(Pause.objects.filter(role=OuterRef("role"))), pk__in=AnyGiven("job_ids", _JOB["id"])
+        ),
         {
             "status": Status.RUNNING,
             "attempt": F("attempt") + 1,
@@ -183,7 +185,8 @@ _START = Update(
 def start_all(job_ids: Iterable[UUID], worker: str) -> list[Job]:
     """pending → running, as a new attempt of `worker`, which holds the leases from now on. Returns those that it got.
 
-    Not those that are not due, have not their turn, were taken by another worker, or do not exist.
+    Not those that are not due, have not their turn, stand in a paused queue, were taken by another worker, or do not
+    exist.
     """
     with transaction.atomic():
         jobs: list[Job] = _START.rows(job_ids=list(job_ids), worker=worker)

@@ -34,12 +34,16 @@ from jobs import dispatch, lifecycle, sweep
 from jobs.execution import keep_results, run_attempt, work
 from jobs.kind import Role
 from jobs.models import Job, Status, Worker
+from jobs.pauses import is_paused
 from jobs.processes import end_with_parent
 
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 2
 """How long a job that its owner cancelled has to reach a safe point, before its process is killed."""
+PAUSE_SECONDS = 0.5
+"""How often the loop looks whether staff have paused its queue. No job of a paused queue can be claimed; meanwhile this
+leaves the hints where they are."""
 POP_SECONDS = 1
 """How long the loop waits for a hint before it looks after everything else."""
 
@@ -268,6 +272,7 @@ class OffloadWorker(rq.Worker):
             share_connections()
         self.runner: Runner = (Threads if role is Role.NETWORK else Processes)(concurrency)
         self.stopping = False
+        self._paused = False
         self._redis_away_until = 0.0
         self._stranded: set[str] = set()
         self._due: dict[str, float] = {}
@@ -286,9 +291,9 @@ class OffloadWorker(rq.Worker):
         self._with_database(self._register)
         while not self.stopping:
             self._with_database(self._look_after)
-            free = self._with_database(self.runner.free)
+            free = 0 if self._paused else self._with_database(self.runner.free)
             if not free:
-                self._with_database(partial(self.runner.wait, POP_SECONDS))
+                self._with_database(partial(self.runner.wait, PAUSE_SECONDS if self._paused else POP_SECONDS))
             elif hints := self._with_redis(partial(self._pop, free)):
                 self._with_database(partial(self._claim, hints))
         self._with_database(self._shut_down)
@@ -357,6 +362,8 @@ class OffloadWorker(rq.Worker):
                     why = "ended at its time limit" if lifecycle.expire(job) else "is not ours any more"
                     logger.warning("job %s: attempt %d %s", job_id, job.attempt, why)
             self._stop_cancelled()
+        if self._is_due("pause", PAUSE_SECONDS):
+            self._paused = is_paused(self.role)
         if self._is_due("sign of life", settings.JOB_WORKER_SILENT_SECONDS / 4):
             if not Worker.objects.filter(pk=self.name).update(seen_at=Now()):
                 self._register()
