@@ -57,12 +57,16 @@ def sign_in(service: str, handle: str, app_password: str) -> Session:
     if answer.fields().get("error") == "AuthFactorTokenRequired":
         raise Failed(
             "login_refused",
-            f"{name} wants a second factor for this password. Please use an app password, made in its settings.",
+            _("%(name)s wants a second factor for this password. Please use an app password, made in its settings.")
+            % {"name": name},
         )
     if answer.status == 401:
-        raise Failed("login_refused", f"{name} does not accept this handle and app password.")
+        raise Failed("login_refused", _("%(name)s does not accept this handle and app password.") % {"name": name})
     if answer.status == 404 or (answer.ok and not answer.fields()):
-        raise Failed("not_bluesky", f"There is no Bluesky server at {http.host_of(service)}. Please check the address.")
+        raise Failed(
+            "not_bluesky",
+            _("There is no Bluesky server at %(host)s. Please check the address.") % {"host": http.host_of(service)},
+        )
     return _session(http.expect(answer, name), service, name)
 
 
@@ -189,7 +193,9 @@ def _refresh(account: Account) -> Session:
         "POST", credentials["pds"], "com.atproto.server.refreshSession", account.who, token=credentials["refresh"]
     )
     if answer.fields().get("error") in REVOKED:
-        raise Failed("reconnect", f"The sign-in to {account.who} is over. Connect the account again.")
+        raise Failed(
+            "reconnect", _("The sign-in to %(who)s is over. Connect the account again.") % {"who": account.who}
+        )
     session = _session(http.expect(answer, account.who), credentials["pds"], account.who)
     account.credentials = session.credentials()
     account.save(update_fields=["credentials_text"])

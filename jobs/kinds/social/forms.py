@@ -354,16 +354,18 @@ class MastodonForm(ConnectForm):
 
     address_field = "server"
     server = forms.CharField(
+        label=_("Server"),
         max_length=200,
-        help_text="Its address, such as mastodon.social, or your whole handle, such as @ann@mastodon.social.",
+        help_text=_("Its address, such as mastodon.social, or your whole handle, such as @ann@mastodon.social."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
-        error_messages={"required": "Please enter the address of your server."},
+        error_messages={"required": _("Please enter the address of your server.")},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if settings.SANDBOX:
-            self.fields["server"].help_text += f" The practice network's address is {settings.SANDBOX_URL}."
+            hint = gettext("The practice network's address is %(url)s.") % {"url": settings.SANDBOX_URL}
+            self.fields["server"].help_text = f"{self.fields['server'].help_text} {hint}"
 
     def clean_server(self) -> str:
         """The server's origin."""
@@ -376,20 +378,22 @@ class BlueskyForm(ConnectForm):
 
     address_field = "service"
     handle = forms.CharField(
+        label=_("Handle"),
         max_length=253,
-        help_text="Such as ann.bsky.social.",
+        help_text=_("Such as ann.bsky.social."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
     app_password = forms.CharField(
+        label=_("App password"),
         max_length=256,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="From Bluesky's Settings, Privacy and security, App passwords. It is used once and not kept.",
+        help_text=_("From Bluesky's Settings, Privacy and security, App passwords. It is used once and not kept."),
     )
     service = forms.CharField(
-        label="Server",
+        label=_("Server"),
         max_length=200,
         initial=bluesky.SERVICE,
-        help_text="Change it only if you use a server of your own.",
+        help_text=_("Change it only if you use a server of your own."),
     )
 
     def clean_handle(self) -> str:
@@ -399,7 +403,7 @@ class BlueskyForm(ConnectForm):
             try:
                 validate_email(handle)
             except ValidationError:
-                raise ValidationError("A handle looks like ann.bsky.social.") from None
+                raise ValidationError(gettext("A handle looks like ann.bsky.social.")) from None
         return handle
 
     def clean_service(self) -> str:
@@ -416,16 +420,20 @@ class WebhookForm(ConnectForm):
 
     address_field = "url"
     url = forms.CharField(
-        label="URL", max_length=2000, widget=forms.URLInput, help_text="Posts are sent there as JSON."
+        label=_("URL"), max_length=2000, widget=forms.URLInput, help_text=_("Posts are sent there as JSON.")
     )
-    name = forms.CharField(max_length=100, required=False, help_text="What you call it here. Empty: its server's name.")
+    name = forms.CharField(
+        label=_("Name"), max_length=100, required=False, help_text=_("What you call it here. Empty: its server's name.")
+    )
     secret = forms.CharField(
-        label="Signing secret",
+        label=_("Signing secret"),
         max_length=200,
         initial=webhooks.new_secret,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Copy it into your receiver now, or replace it with yours; it is not shown again. "
-        "Requests are signed as Standard Webhooks say.",
+        help_text=_(
+            "Copy it into your receiver now, or replace it with yours; it is not shown again. "
+            "Requests are signed as Standard Webhooks say."
+        ),
     )
 
     def clean_url(self) -> str:
@@ -441,7 +449,7 @@ class WebhookForm(ConnectForm):
         """A secret as Standard Webhooks define it."""
         secret: str = self.cleaned_data["secret"]
         if not webhooks.is_secret(secret):
-            raise ValidationError("A signing secret is whsec_ and then 24 to 64 bytes in base64.")
+            raise ValidationError(gettext("A signing secret is whsec_ and then 24 to 64 bytes in base64."))
         return secret
 
 

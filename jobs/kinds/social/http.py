@@ -22,6 +22,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.utils.text import Truncator
+from django.utils.translation import gettext as _
 from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress, filter_host
 from urllib3.exceptions import HTTPError, LocationParseError
@@ -124,7 +125,7 @@ def web_address(typed: str) -> str:
     if in_sandbox(url):
         return url
     if parts.scheme != "https":
-        raise Failed("address", "The address must begin with https://.")
+        raise Failed("address", _("The address must begin with https://."))
     try:
         URLValidator(schemes=["https"])(url)
     except ValidationError:
@@ -165,7 +166,9 @@ def check_public(url: str) -> None:
     except InvalidIPAddress:
         raise _private(url) from None
     except (requests.RequestException, UnicodeError):
-        raise TryAgain("no_answer", f"There is no server named {host_of(url)}. Please check the address.") from None
+        raise TryAgain(
+            "no_answer", _("There is no server named %(host)s. Please check the address.") % {"host": host_of(url)}
+        ) from None
 
 
 def request(
@@ -189,7 +192,10 @@ def request(
     """
     sandbox = in_sandbox(url)
     if not sandbox and _parse(url).scheme != "https":
-        raise Failed("address", f"{who} named an address that does not begin with https://, which we don't call.")
+        raise Failed(
+            "address",
+            _("%(who)s named an address that does not begin with https://, which we don't call.") % {"who": who},
+        )
     end = time.monotonic() + (BODY_SECONDS if seconds is None else seconds)
     try:
         with (
@@ -210,11 +216,13 @@ def request(
     except InvalidIPAddress:
         raise _private(url) from None
     except requests.exceptions.SSLError:
-        raise TryAgain("no_answer", f"{who} has no valid certificate, so we can't talk to it safely.") from None
+        raise TryAgain(
+            "no_answer", _("%(who)s has no valid certificate, so we can't talk to it safely.") % {"who": who}
+        ) from None
     except (requests.Timeout, TimeoutError):
-        raise TryAgain("no_answer", f"{who} did not answer in time.") from None
+        raise TryAgain("no_answer", _("%(who)s did not answer in time.") % {"who": who}) from None
     except (requests.RequestException, HTTPError, UnicodeError):
-        raise TryAgain("no_answer", f"{who} did not answer.") from None
+        raise TryAgain("no_answer", _("%(who)s did not answer.") % {"who": who}) from None
 
 
 def _read(response: requests.Response, end: float) -> bytes:
@@ -236,24 +244,33 @@ def expect(answer: Answer, who: str) -> Answer:
     if answer.ok:
         return answer
     words = answer.words()
-    said = f": “{words}”." if words else f" (HTTP {answer.status})."
+    said = _(": “%(words)s”.") % {"words": words} if words else f" (HTTP {answer.status})."
     if answer.status == 429:
         until = waiting_until(answer.headers)
-        when = f"wait until {until:%H:%M} UTC" if until else "slow down"
-        raise TryAgain("rate_limited", f"{who} asked us to {when}.", not_before=until)
+        text = _("%(who)s asked us to wait until %(time)s UTC.") if until else _("%(who)s asked us to slow down.")
+        times = {"who": who, "time": f"{until:%H:%M}" if until else ""}
+        raise TryAgain("rate_limited", text % times, not_before=until)
     if answer.status >= 500 or answer.status in (408, 425):
-        raise TryAgain("unavailable", f"{who} has a problem{said}", not_before=waiting_until(answer.headers))
+        raise TryAgain(
+            "unavailable",
+            _("%(who)s has a problem%(said)s") % {"who": who, "said": said},
+            not_before=waiting_until(answer.headers),
+        )
     if 300 <= answer.status < 400:
-        raise Failed("redirect", f"{who} sends us on to another address. Connect that one instead.")
+        raise Failed("redirect", _("%(who)s sends us on to another address. Connect that one instead.") % {"who": who})
     # A bare 403 comes from a firewall in front of the server and says nothing about the account.
     if answer.status == 401 or (answer.status == 403 and words):
-        raise Failed("reconnect", f"{who} does not accept our access any more{said} Connect the account again.")
-    raise Failed("refused", f"{who} refused this{said}")
+        raise Failed(
+            "reconnect",
+            _("%(who)s does not accept our access any more%(said)s Connect the account again.")
+            % {"who": who, "said": said},
+        )
+    raise Failed("refused", _("%(who)s refused this%(said)s") % {"who": who, "said": said})
 
 
 def not_understood(who: str) -> JobError:
     """The error for an answer that lacks what its documentation promises."""
-    return TryAgain("not_understood", f"{who} answered something that we can't read.")
+    return TryAgain("not_understood", _("%(who)s answered something that we can't read.") % {"who": who})
 
 
 def waiting_until(headers: Mapping[str, str]) -> datetime | None:
@@ -293,8 +310,10 @@ def _parse(url: str) -> Url:
 
 
 def _not_an_address() -> Failed:
-    return Failed("address", "This is not a web address. It should look like https://mastodon.example.")
+    return Failed("address", _("This is not a web address. It should look like https://mastodon.example."))
 
 
 def _private(url: str) -> Failed:
-    return Failed("private_address", f"{host_of(url)} is a private address; we only connect to public ones.")
+    return Failed(
+        "private_address", _("%(host)s is a private address; we only connect to public ones.") % {"host": host_of(url)}
+    )

@@ -62,7 +62,10 @@ def read_limits(instance: str) -> dict[str, int]:
             return {limit: number for limit, number in stated.items() if number}
         if answer.status in (429, 503) or 300 <= answer.status < 400:
             http.expect(answer, name)
-    raise Failed("not_mastodon", f"There is no Mastodon server at {http.host_of(instance)}. Please check the address.")
+    raise Failed(
+        "not_mastodon",
+        _("There is no Mastodon server at %(host)s. Please check the address.") % {"host": http.host_of(instance)},
+    )
 
 
 def offers_pkce(instance: str) -> bool:
@@ -133,7 +136,9 @@ def token_for(app: MastodonApp, code: str, verifier: str) -> str:
     }
     answer = _token_request(app, form)
     if answer.status in (400, 401, 403):
-        raise Failed("code_refused", f"{name} did not accept the authorisation. Please connect once more.")
+        raise Failed(
+            "code_refused", _("%(name)s did not accept the authorisation. Please connect once more.") % {"name": name}
+        )
     token = http.secret(http.expect(answer, name).fields().get("access_token"))
     if not token:
         raise http.not_understood(name)

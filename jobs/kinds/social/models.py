@@ -8,6 +8,8 @@ from django.db import models, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from encrypted_fields.fields import EncryptedTextField
 
 from jobs.contract import Failed, Job
@@ -19,7 +21,7 @@ class Network(models.TextChoices):
 
     MASTODON = "mastodon", "Mastodon"
     BLUESKY = "bluesky", "Bluesky"
-    WEBHOOK = "webhook", "Webhook"
+    WEBHOOK = "webhook", gettext_lazy("Webhook")
 
 
 LIMITS: dict[str, dict[str, int]] = {
@@ -117,7 +119,10 @@ class Account(models.Model):
         except ValueError:
             credentials = None
         if not isinstance(credentials, dict):
-            raise Failed("reconnect", f"The access to {self.who} can't be read any more. Connect the account again.")
+            raise Failed(
+                "reconnect",
+                _("The access to %(who)s can't be read any more. Connect the account again.") % {"who": self.who},
+            )
         return credentials
 
     @credentials.setter
@@ -138,7 +143,7 @@ class MastodonApp(models.Model):
     registered_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        verbose_name = "Mastodon app"
+        verbose_name = gettext_lazy("Mastodon app")
         constraints = [
             models.UniqueConstraint(fields=["instance", "callback_url"], name="social_app_once_for_each_callback"),
         ]
@@ -181,7 +186,7 @@ def who(network: str, instance: str) -> str:
 
 
 @receiver(post_delete, sender=Account)
-def _remove_avatar(instance: Account, **_: object) -> None:
+def _remove_avatar(instance: Account, **more: object) -> None:
     """An account's picture goes with it, however the row is deleted."""
     if name := instance.avatar.name:
         transaction.on_commit(lambda: instance.avatar.storage.delete(name))

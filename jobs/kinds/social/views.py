@@ -18,6 +18,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -68,13 +69,14 @@ def mastodon_callback(request: HttpRequest) -> HttpResponse:
     """Where a Mastodon server sends the browser back to, with a code or an error (RFC 6749, section 4.1.2)."""
     pending = request.session.get(PENDING)
     if not pending or not constant_time_compare(pending["state"], request.GET.get("state", "")):
-        messages.error(request, "This does not answer an authorisation that you began here. Please connect once more.")
+        text = _("This does not answer an authorisation that you began here. Please connect once more.")
+        messages.error(request, text)
         return _to_accounts()
     del request.session[PENDING]
     if "code" not in request.GET:
         denied = request.GET.get("error") == "access_denied"
-        reason = "You did not allow it" if denied else "The server did not allow it"
-        messages.warning(request, f"{reason}, so no account was connected.")
+        yours = _("You did not allow it, so no account was connected.")
+        messages.warning(request, yours if denied else _("The server did not allow it, so no account was connected."))
         return _to_accounts()
     app = get_object_or_404(MastodonApp, pk=pending["app"])
     try:
@@ -106,12 +108,12 @@ def disconnect(request: HttpRequest, pk: int) -> HttpResponse:
         if revoke := REVOKE.get(account.network):
             revoke(account)
     except JobError:
-        text = (
-            f"{name} is disconnected, but {account.who} could not be told. You can also remove Offload in its settings."
-        )
+        text = _(
+            "%(name)s is disconnected, but %(who)s could not be told. You can also remove Offload in its settings."
+        ) % {"name": name, "who": account.who}
         messages.warning(request, text)
     else:
-        messages.success(request, f"{name} is disconnected.")
+        messages.success(request, _("%(name)s is disconnected.") % {"name": name})
     account.delete()
     # What waited for it to be connected again can say now that it is gone.
     resume(resource)
@@ -221,7 +223,8 @@ def _save(
         },
     )
     resume(account.resource)
-    messages.success(request, f"{account} is connected." if made else f"{account} is connected again.")
+    text = _("%(account)s is connected.") if made else _("%(account)s is connected again.")
+    messages.success(request, text % {"account": account})
     return account
 
 
