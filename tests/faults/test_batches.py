@@ -1,0 +1,99 @@
+"""A worker claims hints together and writes results together: what becomes of the others when one of them fails."""
+
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection, transaction
+
+from jobs.models import Attempt, Job, Status
+from tests.faults.conftest import Figure
+from tests.faults.stage import Stage, frozen_with_hint, outcomes, send
+from tests.processes import wait_until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
+
+
+@contextmanager
+def no_other_writes() -> Iterator[None]:
+    """Keep every other process from writing jobs, so that what they want to write piles up."""
+    with transaction.atomic():  # on SQLite this alone does it
+        if connection.vendor == "postgresql":
+            connection.cursor().execute("LOCK TABLE jobs_job IN EXCLUSIVE MODE")
+        yield
+
+
+@pytest.mark.quick
+@pytest.mark.fault(21)
+def test_a_result_that_the_database_refuses_takes_none_of_its_batch_along(stage: Stage, figure: Figure):
+    stage.start_worker("--role", "network")
+    jobs = [stage.accept("tally", hold="before") for _ in range(15)]
+    refused = stage.accept("tally", hold="before", misbehave="NUL")
+    for job in [*jobs, refused]:
+        stage.arrived(job)
+    with no_other_writes():
+        stage.ledger.let_go()
+        for job in [*jobs, refused]:
+            stage.changed(job)
+    stage.settle()
+    refused.refresh_from_db()
+    assert refused.error_code == ("internal_error" if connection.vendor == "postgresql" else "")  # SQLite takes it
+    assert [outcomes(job) for job in jobs] == [["succeeded"]] * len(jobs)
+    figure(f"{len(jobs)} others of its batch kept")
+
+
+@pytest.mark.fault(8)
+def test_results_that_were_not_kept_are_made_again_without_a_second_effect(stage: Stage, figure: Figure):
+    victim = stage.start_worker("--role", "network")
+    jobs = [stage.accept("tally", f"thing {number}", hold="before") for number in range(15)]
+    for job in jobs:
+        stage.arrived(job)
+    with no_other_writes():
+        stage.ledger.let_go()
+        for job in jobs:
+            stage.changed(job)
+        victim.kill()
+    stage.start_worker("--role", "network")
+    stage.settle()
+    stage.judge()
+    again = sum(len(outcomes(job)) > 1 for job in jobs)
+    assert again
+    figure(f"{again} of a batch of {len(jobs)} ran again, effects {len(stage.ledger.effects)}")
+
+
+@pytest.mark.fault(9)
+def test_jobs_run_whose_worker_was_killed_between_their_hints_and_their_claim(stage: Stage, figure: Figure):
+    victim = stage.start_worker("--role", "network")
+    role = victim.role("network")
+    jobs = [frozen_with_hint(stage, role), *(stage.accept("tally") for _ in range(15))]
+    with no_other_writes():
+        send(role, signal.SIGCONT)
+        messages = [f"rq:job:{job.pk}" for job in jobs]
+        wait_until(lambda: stage.redis.client.exists(*messages) < len(messages), what="hints are taken")
+        victim.kill()
+    assert not Attempt.objects.filter(job__in=jobs).exists()
+    taken = len(messages) - int(stage.redis.client.exists(*messages))
+    stage.start_worker("--role", "network")
+    stage.settle()
+    stage.judge()
+    assert [outcomes(job) for job in jobs] == [["succeeded"]] * len(jobs)
+    figure(f"{taken} hints taken together, all jobs done at their first attempt")
+
+
+@pytest.mark.fault(11)
+def test_hints_of_whole_lines_that_come_together_and_again_and_again_keep_every_line_in_order(
+    stage: Stage, figure: Figure
+):
+    jobs = [stage.accept("tally", f"thing {number % 8}", "*3" if number % 3 else "+2") for number in range(40)]
+    hints = [str(job.pk) for job in jobs] * 6
+    random.Random(40).shuffle(hints)
+    stage.redis.client.rpush("rq:queue:network", *hints)
+    for _ in range(3):
+        stage.launch_worker("--role", "network")
+    stage.start_worker("--role", "network")
+    stage.settle()
+    stage.judge()
+    assert set(Job.objects.values_list("status", "attempt")) == {(Status.SUCCEEDED, 1)}
+    figure(f"{len(hints)} hints of {len(jobs)} jobs on 8 objects, {Attempt.objects.count()} attempts")
