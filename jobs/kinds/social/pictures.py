@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from jobs.contract import Failed, Job, Kind, Role, Run
 from jobs.kinds.media import library
-from jobs.kinds.social.models import Account
+from jobs.kinds.social.models import LIMITS, Account
 
 FORMATS = ("image/jpeg", "image/png")
 """What every network takes."""
@@ -86,8 +86,9 @@ def shown_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _limits(account: Account) -> tuple[int, int]:
-    """The bytes and pixels of a picture on the account's network."""
-    return account.limit("picture_bytes") or 0, account.limit("picture_pixels") or 0
+    """The bytes and pixels of a picture for the account: what its server takes, and no more than its network shows."""
+    shown = LIMITS[account.network]["picture_pixels"]
+    return account.limit("picture_bytes") or 0, min(account.limit("picture_pixels") or shown, shown)
 
 
 def _fitted(source: str, number: int, limits: tuple[int, int], path: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from jobs.kinds.social.models import Account, MastodonApp
 from jobs.models import Job, Status
 from jobs.sandbox.webhooks import webhook_secret
+from jobs.waiting import waits_of
 from tests.kinds.social.conftest import attempted, connected, posted, result_of
 from tests.processes import wait_until
 
@@ -110,6 +111,22 @@ def test_access_that_was_taken_away_there_is_told_here(network, client, account)
     account = connect(client, network)
     assert not account.needs_reconnect
     assert attempted(job).status == Status.SUCCEEDED
+
+
+def test_a_worker_goes_on_with_what_waited_for_its_account(network, client, user, start_worker):
+    client.force_login(user)
+    account = connect(client, network)
+    form = {"token": account.credentials["token"], **account_client(account)}
+    assert requests.post(f"{network}/oauth/revoke", data=form, timeout=20).ok
+    start_worker("--role", "network")
+    for number in range(3):
+        client.post("/jobs/new/social/", {"text": f"Waiting {number}", "accounts": [account.pk]})
+    wait_until(lambda: Account.objects.get().needs_reconnect, what="the revocation is noticed")
+    wait_until(lambda: {wait.reason for wait in waits_of(Job.objects.all()).values()} == {"on_hold"}, what="they wait")
+    connect(client, network)
+    wait_until(lambda: not Job.objects.unfinished().exists(), what="all three are posted")
+    texts = [row["text"] for row in requests.get(f"{network}/practice/statuses", timeout=20).json()["statuses"]]
+    assert [text for text in texts if text.startswith("Waiting")] == [f"Waiting {n}" for n in (2, 1, 0)]
 
 
 def account_client(account: Account) -> dict[str, str]:
