@@ -69,7 +69,6 @@ def fill(shape: str, size: int) -> None:
         pattern.save()
         title = "'Job ' || n || CASE WHEN n %% 20 = 0 THEN ' apple' ELSE '' END"
         copies(pattern, count, {"id": new_id(), "title": title, **varied})
-        Job.objects.filter(pk=pattern.pk).delete()
 
     age = f"-(CASE WHEN n <= {TODAY} THEN 60 * n ELSE 200000 + 10 * n END)"
     times = {name: moment.format(f"{age} - {before}") for name, before in (("created_at", 2), ("started_at", 1))}
@@ -102,7 +101,7 @@ def new_id() -> str:
 
 
 def copies(pattern: Any, count: int, varied: dict[str, str]) -> None:
-    """Insert `count` copies of a row. varied: the columns that differ, as SQL of `n`, which counts from 1."""
+    """Put `count` copies in the place of a row. varied: the columns that differ, as SQL of `n`, which counts from 1."""
     from django.db import connection
 
     fields = pattern._meta.concrete_fields
@@ -115,6 +114,7 @@ def copies(pattern: Any, count: int, varied: dict[str, str]) -> None:
             f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table}, numbers WHERE {key.column} = %s",
             [key.get_db_prep_save(pattern.pk, connection)],
         )
+        cursor.execute(f"DELETE FROM {table} WHERE {key.column} = %s", [key.get_db_prep_save(pattern.pk, connection)])
 
 
 # --- The measurement -------------------------------------------------------------------------------------------------
