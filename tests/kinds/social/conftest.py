@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections
 from django.db.models.functions import Now
 from django.http import QueryDict
 
@@ -108,6 +109,15 @@ def attempted(job: Job) -> Job:
 def posted(account: Account, text: str) -> Job:
     """The job of a post after its first attempt."""
     return attempted(submitted(account, text))
+
+
+@contextmanager
+def database() -> Iterator[None]:
+    """For what a stand-in does meanwhile, in its own thread: the connection that it opens is closed again."""
+    try:
+        yield
+    finally:
+        connections.close_all()
 
 
 def result_of(job: Job) -> dict[str, Any]:

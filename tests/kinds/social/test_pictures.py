@@ -24,7 +24,7 @@ from jobs.kinds.social.models import Account, Upload
 from jobs.kinds.social.pictures import PicturesKind
 from jobs.kinds.social.post import REUSE
 from jobs.models import Job, Status
-from tests.kinds.social.conftest import attempted, result_of
+from tests.kinds.social.conftest import attempted, database, result_of
 from tests.servers.bluesky import PUT, UPLOAD
 from tests.servers.mastodon import multipart
 from tests.servers.stand_in import DROPPED, Reply
@@ -407,7 +407,8 @@ def test_a_post_can_be_cancelled_between_two_uploads(careless, mastodon_account,
     attempted(preparation)
 
     def cancelled_meanwhile(asked):
-        lifecycle.cancel(post.pk)
+        with database():
+            lifecycle.cancel(post.pk)
         return careless.upload(asked)
 
     careless.misbehave(MEDIA, cancelled_meanwhile)
@@ -420,7 +421,8 @@ def test_the_page_tells_which_picture_is_uploaded_where(careless, mastodon_accou
     told = []
 
     def noted(asked):
-        told.append(Job.objects.get(kind="social").progress_text)
+        with database():
+            told.append(Job.objects.get(kind="social").progress_text)
         return careless.upload(asked)
 
     careless.misbehave(MEDIA, noted, noted)

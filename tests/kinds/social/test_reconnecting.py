@@ -2,11 +2,12 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from jobs.kinds.social.models import Account
 from jobs.models import Job, Status
 from jobs.waiting import waits_of
-from tests.kinds.social.conftest import attempted, posted, result_of, submitted
+from tests.kinds.social.conftest import attempted, database, posted, result_of, submitted
 from tests.servers.stand_in import Reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,9 +85,8 @@ def test_when_the_account_is_disconnected_each_post_says_so(waiting, client, car
 
 def test_a_post_that_fails_while_its_account_is_connected_again_is_tried_at_once(careless, mastodon_account):
     def connected_meanwhile(asked):
-        account = Account.objects.get()
-        account.connected_at = account.connected_at.replace(year=2030)
-        account.save()
+        with database():
+            Account.objects.update(connected_at=timezone.now())
         return Reply({"error": "The access token was revoked"}, 401)
 
     careless.misbehave(STATUSES, connected_meanwhile)
