@@ -34,8 +34,9 @@ _HDR_TRANSFERS = {16, 18}  # PQ and HLG in ITU-T H.273
 _SOUND = "aformat=sample_rates=44100|48000:channel_layouts=mono|stereo"
 # As loud as podcasts are (EBU R 128); the filter works at 192 kHz. https://podcasters.apple.com/support/893-audio-requirements
 _LOUD = "loudnorm=I=-16:TP=-1.5:LRA=11,aresample=44100,"
-# bitexact keeps the name of the program out too.
-_BARE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags", "+bitexact")
+# bitexact keeps the name of the program out of the container. Encoders told the same leave it out of their streams too,
+# but AAC then takes a third longer.
+_BARE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact")
 
 _DAMAGED = gettext_lazy(
     "The file can't be read: it is damaged or incomplete. Please send it again, or another copy of it."
