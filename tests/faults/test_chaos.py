@@ -64,6 +64,7 @@ class Chaos:
             send(self.random.choice(members), signal.SIGKILL)
 
     def kill_web(self) -> None:
+        self.web.wait()  # on a slow machine it would otherwise never live long enough to take a job
         self.web.kill()
         self.web.launch()
 
