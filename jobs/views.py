@@ -128,18 +128,19 @@ def _submit(
 
 def _accepted(request: HttpRequest, accepted: lifecycle.Accepted) -> HttpResponse:
     """303 to where the outcome will be, or 202 with the status of each job."""
+    if not accepted.jobs:
+        raise Http404
+    together = accepted.submit if len(accepted.jobs) > 1 else None
+    page = (together or accepted.jobs[0]).get_absolute_url()
+    if not wants_json(request):
+        return HttpResponseRedirect(page, status=303)
+    # Read again for what only the database knows: the times.
     jobs = list(_mine(request).filter(pk__in=[job.pk for job in accepted.jobs]).order_by("created_at", "pk"))
     if not jobs:
         raise Http404
-    if len(jobs) > 1 and accepted.submit:
-        page, status = (accepted.submit.get_absolute_url(),) * 2
-        body = representation.bodies(jobs)
-    else:
-        page, status = jobs[0].get_absolute_url(), reverse("jobs:status", args=[jobs[0].pk])
-        body = representation.body(jobs[0])
-    if wants_json(request):
-        return JsonResponse(body, status=202, headers=representation.accepted_headers(jobs, status))
-    return HttpResponseRedirect(page, status=303)
+    body = representation.bodies(jobs) if together else representation.body(jobs[0])
+    status = page if together else reverse("jobs:status", args=[jobs[0].pk])
+    return JsonResponse(body, status=202, headers=representation.accepted_headers(jobs, status))
 
 
 def _form_page(
