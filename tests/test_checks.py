@@ -7,6 +7,8 @@ from jobs import kind as kinds
 from jobs.kind import Kind, Role
 from tests.test_settings import check
 
+pytestmark = pytest.mark.apart
+
 REAL = {"DATABASE_URL": "sqlite:////tmp/offload-check.sqlite3", "SECRET_KEY": "long-enough-" + "x7" * 30}
 """An environment outside the embedded default; checks open no database."""
 

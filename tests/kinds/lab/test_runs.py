@@ -10,7 +10,7 @@ from tests.conftest import StartWorker
 from tests.kinds.lab.conftest import accepted, found_by, over
 from tests.processes import wait_until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack, pytest.mark.apart]
 
 
 def test_the_race_is_lost_without_protection_and_never_with_it(start_worker: StartWorker, user):
