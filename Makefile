@@ -17,7 +17,7 @@ SIDE_BY_SIDE := -n logical --dist worksteal
 # A .venv that is missing, half made, or whose Python is gone is made anew.
 NEW_VENV := $(if $(shell $(PYTHON) -c "import pip; print('whole')" 2>/dev/null),,venv)
 
-.PHONY: help run worker demo test faults lint lock install bench clean venv
+.PHONY: help run worker demo test faults screenshots lint lock install bench clean venv
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -41,6 +41,9 @@ test: lint ## lint, then every test on SQLite, then those that touch the databas
 
 faults: $(VENV)/dev.installed ## show what Offload survives: every row of the fault matrix on both databases (10 minutes; ROUNDS=5)
 	$(PYTHON) -m tests.faults.matrix $(if $(ROUNDS),--rounds $(ROUNDS))
+
+screenshots: $(VENV)/dev.installed ## use the whole site in Chromium and write docs/screenshots.md with its pictures (5 minutes)
+	$(PYTHON) -m tests.browser.screenshots
 
 lint: $(VENV)/dev.installed ## the checks that run nothing: ruff, mypy, migrations, Django's own
 	$(VENV)/bin/ruff check $(SOURCES)
