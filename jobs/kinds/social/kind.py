@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from jobs.contract import Failed, JobError, Kind, OnHold, Role, Run, TryAgain
 from jobs.kinds.social.forms import PostForm
 from jobs.kinds.social.models import Account
-from jobs.kinds.social.networks import POST, READ_LIMITS
+from jobs.kinds.social.networks import POST, READ_LIMITS, revoke
 from jobs.kinds.social.pictures import prepared_for
 from jobs.kinds.social.post import Post, forget_uploads
 
@@ -79,6 +79,13 @@ class SocialKind(Kind):
         """The connected accounts, without what opens them."""
         columns = ("network", "instance", "handle", "display_name", "connected_at")
         yield "accounts", Account.objects.filter(owner=owner_id).values(*columns).iterator()
+
+    def forget_owner(self, owner_id: int) -> None:
+        """Give the access to their accounts back, where the other side listens, and forget the accounts."""
+        for account in Account.objects.filter(owner=owner_id):
+            with suppress(JobError):
+                revoke(account)
+            account.delete()
 
 
 def _remember(account: Account, last_error: str, *, needs_reconnect: bool = False) -> bool:

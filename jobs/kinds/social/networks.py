@@ -15,8 +15,13 @@ POST: dict[str, Callable[[Account, Post, Run], dict[str, Any]]] = {
 }
 """How it is posted to: publishes the post once over all attempts, and returns what the result shows."""
 
-REVOKE: dict[str, Callable[[Account], None]] = {Network.MASTODON: mastodon.revoke, Network.BLUESKY: bluesky.revoke}
-"""How access is given back; a webhook has none."""
-
 READ_LIMITS: dict[str, Callable[[str], dict[str, int]]] = {Network.MASTODON: mastodon.read_limits}
 """How the limits of one server are asked for, where they differ from server to server."""
+
+
+def revoke(account: Account) -> None:
+    """Give the access to an account back. Raises JobError if the other side could not be told."""
+    if account.network == Network.MASTODON:
+        mastodon.revoke(account)
+    elif account.network == Network.BLUESKY:
+        bluesky.revoke(account)

@@ -27,7 +27,7 @@ from jobs.contract import JobError, jobs_of, resume
 from jobs.kinds.social import avatars, bluesky, http, mastodon
 from jobs.kinds.social.forms import BlueskyForm, ConnectForm, MastodonForm, WebhookForm
 from jobs.kinds.social.models import Account, MastodonApp, Network
-from jobs.kinds.social.networks import REVOKE
+from jobs.kinds.social.networks import revoke
 from jobs.kinds.social.pictures import PicturesKind, shown_of
 
 PENDING = "social_mastodon"
@@ -105,8 +105,7 @@ def disconnect(request: HttpRequest, pk: int) -> HttpResponse:
     account = get_object_or_404(Account, pk=pk, owner=_owner(request))
     name, resource = str(account), account.resource
     try:
-        if revoke := REVOKE.get(account.network):
-            revoke(account)
+        revoke(account)
     except JobError:
         text = _(
             "%(name)s is disconnected, but %(who)s could not be told. You can also remove Offload in its settings."

@@ -14,6 +14,7 @@ from django.urls import reverse
 from PIL import Image
 
 from jobs.kinds.social import webhooks
+from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account, MastodonApp
 from tests.servers.bluesky import REFRESH, SIGN_IN, Pds
 from tests.servers.mastodon import CarelessMastodon
@@ -449,3 +450,19 @@ def test_staff_see_accounts_without_credentials_and_can_not_change_them(client, 
             assert CarelessMastodon.TOKEN not in text
             assert "client-secret" not in text
         assert client.post(one, {"handle": "x"}).status_code == 403
+
+
+def test_when_their_owner_goes_the_accesses_are_given_back(
+    careless, pds, mastodon_account, bluesky_account, webhook_account
+):
+    for _ in range(2):
+        SocialKind().forget_owner(mastodon_account.owner_id)
+    assert not Account.objects.exists()
+    assert careless.revoked
+    assert not pds.refresh_valid
+
+
+def test_an_account_whose_server_is_away_is_forgotten_all_the_same(careless, mastodon_account):
+    careless.misbehave("POST /oauth/revoke", Reply("", 502))
+    SocialKind().forget_owner(mastodon_account.owner_id)
+    assert not Account.objects.exists()
