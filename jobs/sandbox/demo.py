@@ -193,7 +193,7 @@ def check_place_is_gone(visitor: Visitor, photo: Outcome) -> None:
     """Look into every picture that was made of the sample photo, which said where it was taken. Raises Unexpected."""
     if not _tells_place(samples.sample_photo()):
         raise Unexpected("The sample photo has no place that could be removed.")
-    links = set(re.findall(r'href="(/media/files/[^"?]+)', photo.job["html"]))
+    links = [f"/media/files/{photo.job['id']}/{file['name']}" for file in photo.job["result"]["files"]]
     if not links:
         raise Unexpected(f"{photo.url} offers no files.")
     for link in links:

@@ -70,7 +70,7 @@ def test_a_demo_that_cannot_start_says_why():
 
 def test_a_photo_page_without_files_does_not_pass_as_clean():
     visitor = Visitor("http://127.0.0.1:1")
-    outcome = Outcome({"html": "<p>Nothing</p>"}, "/jobs/1/", 0.1, 0.2)
+    outcome = Outcome({"id": "1", "result": {"files": []}}, "/jobs/1/", 0.1, 0.2)
     with pytest.raises(Unexpected, match="offers no files"):
         check_place_is_gone(visitor, outcome)
     visitor.close()
