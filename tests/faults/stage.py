@@ -107,7 +107,10 @@ class WorkerProcess:
 
 
 class Web:
-    """The site in gunicorn, and a signed-in client of it. `kill` and `launch` as often as a test likes."""
+    """The site in gunicorn, and a signed-in client of it. `kill` and `launch` as often as a test likes.
+
+    has_answered: whether it has answered a submit since it was launched.
+    """
 
     def __init__(self, env: dict[str, str], user: User) -> None:
         self.port = free_port()
@@ -124,6 +127,7 @@ class Web:
 
     def launch(self) -> None:
         """Start it, and don't wait for it."""
+        self.has_answered = False
         command = [sys.executable, "-m", "gunicorn", "config.wsgi"]
         self.process = Process(command, self._env, name="web")
 
@@ -135,7 +139,9 @@ class Web:
     def submit(self, kind: str, key: str = "", timeout: float = 20, **fields: Any) -> requests.Response:
         """Ask for jobs, with an Idempotency-Key if one is given."""
         headers = {"Accept": "application/json", **({"Idempotency-Key": key} if key else {})}
-        return self.session.post(f"{self.url}/jobs/new/{kind}/", json=fields, headers=headers, timeout=timeout)
+        answer = self.session.post(f"{self.url}/jobs/new/{kind}/", json=fields, headers=headers, timeout=timeout)
+        self.has_answered = True
+        return answer
 
     def kill(self) -> None:
         """Kill gunicorn with all its processes."""

@@ -40,7 +40,8 @@ class Chaos:
                 self.kill_role,
                 self.kill_role,
                 self.stop_worker,
-                self.kill_web,
+                # On a slow machine it would otherwise never live long enough to take a job.
+                self.kill_web if self.web.has_answered else self.kill_redis,
                 self.kill_redis,
                 self.wipe,
             ]
@@ -64,7 +65,6 @@ class Chaos:
             send(self.random.choice(members), signal.SIGKILL)
 
     def kill_web(self) -> None:
-        self.web.wait()  # on a slow machine it would otherwise never live long enough to take a job
         self.web.kill()
         self.web.launch()
 
