@@ -80,6 +80,17 @@ def test_axe_finds_nothing_while_a_post_is_written(open_page, user, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_where_accounts_are_connected(open_page, user, scheme):
+    error = {"needs_reconnect": True, "last_error": "It does not accept our access any more."}
+    connected(user, "mastodon", "https://social.example", "@ann@social.example", {}, **error)
+    page = open_page("/", user=user, color_scheme=scheme)
+    for address in ("accounts", "connect/mastodon", "connect/bluesky", "connect/webhook"):
+        page.goto(f"/social/{address}/")
+        page.evaluate(f"{AXE.read_text()}; 0")
+        assert page.evaluate(RUN) == [], address
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_the_pages_of_converted_files(open_page, user, scheme):
     client = Client()
     client.force_login(user)
