@@ -231,7 +231,12 @@ def report(times: Times) -> None:
         busy = statistics.median(cpu / wall for cpu, wall in zip(by_way[TWO]["cpu"], by_way[TWO]["wall"], strict=True))
         cells = [*(spread(by_way[way]["wall"]) for way in (JOB, PLAIN)), *(f"{pair:.2f}" for pair in pairs)]
         print(f"| {sample} | {' | '.join(cells)} | {spread(by_way[TWO]['wall'])} | {busy:.2f} |")
-    facts: dict[str, Any] = {"python": platform.python_version(), "cores": cores, "seconds": times}
+    facts: dict[str, Any] = {
+        "python": platform.python_version(),
+        "cores": cores,
+        "load": os.getloadavg(),
+        "seconds": times,
+    }
     (ROOT / "bench" / "results" / "media.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 

@@ -17,8 +17,7 @@ from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.core.files import File
-from django.db.models import Exists, OuterRef, QuerySet
-from django.urls import reverse
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from jobs.contract import Failed
@@ -103,13 +102,10 @@ def fit(source: "BinaryIO | File[Any]", *, max_bytes: int, max_pixels: int, form
 
 def _newest(owner_id: int) -> "QuerySet[Version]":
     """The newest version of each of the person's pictures."""
-    newer = Version.objects.filter(file=OuterRef("file"), number__gt=OuterRef("number"))
-    mine = Version.objects.filter(~Exists(newer), file__owner=owner_id, file__type="image")
+    mine = Version.objects.newest().filter(file__owner=owner_id, file__type="image")
     return mine.select_related("file").order_by("-file")
 
 
 def _picture(version: Version) -> Picture:
-    small = min(version.files, key=lambda file: (file["width"], file["bytes"]))
-    thumbnail = reverse("media:file", args=[version.job_id, small["name"]]) if version.job_id else ""
-    measures = version.measures
-    return Picture(version.file_id, version.file.name, version.path, thumbnail, measures["width"], measures["height"])
+    file, measures = version.file, version.measures
+    return Picture(file.pk, file.name, version.path, version.thumbnail, measures["width"], measures["height"])

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -62,6 +63,14 @@ class MediaFile(models.Model):
         return files.folders_of(name for version in left for name in version.stored)
 
 
+class VersionQuerySet(models.QuerySet["Version"]):
+    """Which versions count."""
+
+    def newest(self) -> "VersionQuerySet":
+        """Of each file the newest."""
+        return self.filter(~Exists(Version.objects.filter(file=OuterRef("file"), number__gt=OuterRef("number"))))
+
+
 class Version(models.Model):
     """What one job made of a file: the upload as it came (number 1), or an edit of the version before.
 
@@ -81,6 +90,8 @@ class Version(models.Model):
     notes = models.JSONField()
     made_at = models.DateTimeField(db_default=Now())
 
+    objects = VersionQuerySet.as_manager()
+
     class Meta:
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["file", "number"], name="media_version_once_for_each_file")]
@@ -93,6 +104,15 @@ class Version(models.Model):
     def stored(self) -> list[str]:
         """The storage's names of all that belongs to it."""
         return [self.path, *(entry["path"] for entry in self.files)]
+
+    @property
+    def thumbnail(self) -> str:
+        """Where its owner sees it small; "" if its job was deleted."""
+        seen = [entry for entry in self.files if entry["type"].startswith("image/")]
+        if self.job_id is None or not seen:
+            return ""
+        small = min(seen, key=lambda entry: (entry["width"], entry["bytes"]))
+        return reverse("media:file", args=[self.job_id, small["name"]])
 
     @property
     def told(self) -> dict[str, Any]:

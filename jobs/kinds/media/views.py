@@ -23,9 +23,9 @@ from django.views.decorators.http import require_safe
 
 from jobs.contract import Job, jobs_of
 from jobs.kinds.media import files
-from jobs.kinds.media.models import MediaFile
+from jobs.kinds.media.models import MediaFile, Version
 
-PAGE = 25
+PAGE = 24
 """Files, or versions of one, on one page."""
 LINE = 10
 """Edits in line whose cards are shown."""
@@ -50,7 +50,10 @@ SAFE_TYPES = {
 def listing(request: HttpRequest) -> HttpResponse:
     """My files, newest first."""
     mine = MediaFile.objects.filter(owner=request.user.pk).annotate(edits=Count("versions") - 1).order_by("-pk")
-    return render(request, "media/files.html", {"page": Paginator(mine, PAGE).get_page(request.GET.get("page"))})
+    page = Paginator(mine, PAGE).get_page(request.GET.get("page"))
+    current = {version.file_id: version for version in Version.objects.newest().filter(file__in=list(page))}
+    shown = [(file, current[file.pk]) for file in page if file.pk in current]
+    return render(request, "media/files.html", {"page": page, "files": shown})
 
 
 @require_safe

@@ -383,3 +383,17 @@ def test_a_file_that_is_gone_is_left_out_of_the_zip(client, user):
     storage.default_storage.delete(first["path"])
 
     assert list(archived(client, f"/media/zip/{job.pk}/")) == [f"holiday-{entry['name']}" for entry in others]
+
+
+def test_my_files_are_shown_by_small_pictures_of_them(client, user):
+    photo = perform(upload(client, user, sample_photo()))
+    sound = perform(upload(client, user, sample_sound(), "tone.wav"))
+    film_job = perform(upload(client, user, recording("film.mp4"), "film.mp4"))
+
+    html = client.get("/media/").content.decode()
+
+    assert re.findall(r'<img class="(\w+)" src="([^"]+)"', html) == [
+        ("video", f"/media/files/{film_job.pk}/poster.jpg"),
+        ("audio", f"/media/files/{sound.pk}/waveform.png"),
+        ("image", f"/media/files/{photo.pk}/picture-480.avif"),
+    ]
