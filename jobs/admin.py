@@ -16,6 +16,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from jobs import kind as kinds
 from jobs import lifecycle
@@ -65,7 +68,7 @@ def _pretty(value: Any) -> str:
 class KindFilter(admin.SimpleListFilter):
     """By kind, from those installed: no query is needed to draw it."""
 
-    title = "kind"
+    title = _("kind")
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -80,7 +83,7 @@ class KindFilter(admin.SimpleListFilter):
 class RoleFilter(admin.SimpleListFilter):
     """By the role of the workers that run the job."""
 
-    title = "role"
+    title = _("role")
     parameter_name = "role"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -113,7 +116,7 @@ class AttemptInline(ReadOnly, admin.StackedInline):
         """Whoever may see the job may see its attempts."""
         return bool(request.user.has_perm("jobs.view_job"))
 
-    @admin.display(description="traceback")
+    @admin.display(description=_("traceback"))
     def the_traceback(self, attempt: Attempt) -> str:
         """The traceback as it was printed."""
         return _pre(attempt.traceback)
@@ -141,9 +144,12 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     list_per_page = 50
     view_on_site = False
     search_fields = ("title", "owner__email", "resource")
-    search_help_text = (
-        "A job's id, or a part of its title, of its owner's e-mail address or of its resource. "
-        f"A list ends after {COUNT_UP_TO:,} jobs: narrow it to reach older ones."
+    search_help_text = format_lazy(
+        _(
+            "A job's id, or a part of its title, of its owner's e-mail address or of its resource. "
+            "A list ends after {count} jobs: narrow it to reach older ones."
+        ),
+        count=f"{COUNT_UP_TO:,}",
     )
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
@@ -153,11 +159,14 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     inlines = (AttemptInline,)
     fieldsets = (
         (None, {"fields": ("id", "title", "kind", "role", "status", "owner", "visitor", "submit")}),
-        ("Outcome", {"fields": ("the_result", "error_code", "error_text", "can_retry", "the_traceback")}),
-        ("Progress", {"fields": ("progress_percent", "progress_text", "attempt", "max_attempts", "the_kept")}),
-        ("Place in line", {"fields": ("resource", "position", "has_turn", "holds_line", "after", "awaited", "run_at")}),
-        ("Worker", {"fields": ("worker", "time_limit", "lease_until", "deadline")}),
-        ("Times", {"fields": ("created_at", "started_at", "cancel_asked_at", "finished_at")}),
+        (_("Outcome"), {"fields": ("the_result", "error_code", "error_text", "can_retry", "the_traceback")}),
+        (_("Progress"), {"fields": ("progress_percent", "progress_text", "attempt", "max_attempts", "the_kept")}),
+        (
+            _("Place in line"),
+            {"fields": ("resource", "position", "has_turn", "holds_line", "after", "awaited", "run_at")},
+        ),
+        (_("Worker"), {"fields": ("worker", "time_limit", "lease_until", "deadline")}),
+        (_("Times"), {"fields": ("created_at", "started_at", "cancel_asked_at", "finished_at")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
@@ -184,59 +193,65 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         context = {**(extra_context or {}), "may_move": self.has_move_permission(request)}
         return super().change_view(request, object_id, form_url, context)
 
-    @admin.display(description="id")
+    @admin.display(description=_("id"))
     def short_id(self, job: Job) -> str:
         """Enough of the id to tell jobs apart by eye."""
         return str(job.pk)[:8]
 
-    @admin.display(description="kind", ordering="kind")
+    @admin.display(description=_("kind"), ordering="kind")
     def kind_label(self, job: Job) -> str:
         """What people call the kind."""
         return job.kind_label
 
-    @admin.display(description="result")
+    @admin.display(description=_("result"))
     def the_result(self, job: Job) -> str:
         """The result as indented JSON."""
         return _pretty(job.result)
 
-    @admin.display(description="kept between attempts")
+    @admin.display(description=_("kept between attempts"))
     def the_kept(self, job: Job) -> str:
         """What attempts kept for the next, as indented JSON."""
         return _pretty(job.kept or None)
 
-    @admin.display(description="traceback")
+    @admin.display(description=_("traceback"))
     def the_traceback(self, job: Job) -> str:
         """The traceback as it was printed."""
         return _pre(job.traceback)
 
-    @admin.action(description="Retry failed jobs", permissions=["move"])
+    @admin.action(description=_("Retry failed jobs"), permissions=["move"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Failed → pending."""
-        self._move(request, queryset, lifecycle.retry, "will be tried again", "failed")
+        self._move(request, queryset, lifecycle.retry, _("%(jobs)s will be tried again."), _("failed"))
 
-    @admin.action(description="Cancel waiting or running jobs", permissions=["move"])
+    @admin.action(description=_("Cancel waiting or running jobs"), permissions=["move"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Pending → cancelled; a running job is asked to stop."""
-        self._move(request, queryset, lifecycle.cancel, "cancelled or told to stop", "waiting or running")
+        done = _("%(jobs)s cancelled or told to stop.")
+        self._move(request, queryset, lifecycle.cancel, done, _("waiting or running"))
 
     def _move(
-        self, request: HttpRequest, queryset: QuerySet[Job], verb: Callable[[UUID], bool], done: str, source: str
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Job],
+        verb: Callable[[UUID], bool],
+        done: kinds.Text,
+        source: kinds.Text,
     ) -> None:
         """Apply a verb of the lifecycle to each job, oldest first so that jobs on one resource keep their order."""
         ids = list(queryset.order_by("created_at").values_list("pk", flat=True)[: MOVE_AT_ONCE + 1])
         moved = [verb(job_id) for job_id in ids[:MOVE_AT_ONCE]]
         if count := moved.count(True):
-            self.message_user(request, f"{_jobs(count)} {done}.", messages.SUCCESS)
+            self.message_user(request, done % {"jobs": _jobs(count)}, messages.SUCCESS)
         if count := moved.count(False):
-            text = f"{_jobs(count)} stayed as before: too late, not {source} any more."
-            self.message_user(request, text, messages.WARNING)
+            text = _("%(jobs)s stayed as before: too late, not %(source)s any more.")
+            self.message_user(request, text % {"jobs": _jobs(count), "source": source}, messages.WARNING)
         if len(ids) > MOVE_AT_ONCE:
-            text = f"More than {MOVE_AT_ONCE:,} jobs were chosen and the oldest were taken: run the action again."
-            self.message_user(request, text, messages.WARNING)
+            text = _("More than %(most)s jobs were chosen and the oldest were taken: run the action again.")
+            self.message_user(request, text % {"most": f"{MOVE_AT_ONCE:,}"}, messages.WARNING)
 
 
 def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count:,} jobs"
+    return ngettext("%(number)s job", "%(number)s jobs", count) % {"number": f"{count:,}"}
 
 
 class JobInline(ReadOnly, admin.TabularInline):

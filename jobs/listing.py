@@ -12,6 +12,7 @@ from django import forms
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.lookups import Exact
 from django.http import Http404
+from django.utils.translation import gettext_lazy as _
 
 from jobs import kind as kinds
 from jobs.models import Job, JobQuerySet, Status
@@ -28,15 +29,15 @@ class Filters(forms.Form):
     after: the id of the last job of the page before.
     """
 
-    q = forms.CharField(max_length=100, required=False, label="Title contains", widget=forms.SearchInput)
-    kind = forms.ChoiceField(required=False)
-    status = forms.ChoiceField(required=False, choices=[("", "Any"), *Status.choices])
+    q = forms.CharField(max_length=100, required=False, label=_("Title contains"), widget=forms.SearchInput)
+    kind = forms.ChoiceField(required=False, label=_("Kind"))
+    status = forms.ChoiceField(required=False, label=_("Status"), choices=[("", _("Any")), *Status.choices])
     after = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         labels = sorted(((kind.name, str(kind.label)) for kind in kinds.installed()), key=lambda one: one[1])
-        self.fields["kind"].choices = [("", "Any"), *labels]  # type: ignore[attr-defined]
+        self.fields["kind"].choices = [("", _("Any")), *labels]  # type: ignore[attr-defined]
 
     def conditions(self) -> Q:
         """What a job must be like to be shown."""

@@ -21,7 +21,7 @@ from typing import Any
 
 import django
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect, sync_playwright
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FOLDER = DOCS / "screenshots"
@@ -204,7 +204,7 @@ def media(camera: Camera, person: Person, folder: Path) -> None:
     page.goto("/jobs/new/media/")
     page.locator("input[type=file]").set_input_files(str(video))
     page.get_by_role("button", name="Submit").click()
-    page.wait_for_function("document.querySelector('progress')?.value >= 10", timeout=60_000)
+    expect(page.locator("progress")).not_to_have_attribute("value", "0", timeout=60_000)
     camera.take(page, "media-running", "A video while it is converted")
     page.goto("/media/")
     camera.take(page, "files", "My files")
@@ -267,7 +267,7 @@ def waits(camera: Camera, person: Person, staff: Person, network: str, account: 
     page.locator("[name=alt_1]").fill("A meadow, a hill behind it, and the sun.")
     camera.take(page, "compose-pictures", "A picture with the words for those who can't see it")
     page.get_by_role("button", name="Submit").click()
-    page.get_by_text("Starts when").wait_for()
+    page.get_by_text("Starts when “").wait_for()
     camera.take(page, "wait-after", "A post waits for its picture, and that for the people who run the site")
     resume(staff, "media")
 

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 RUN = "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))"
 FOR_ALL = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/nowhere/", "/time-zone/")
 FOR_USERS = ("/", "/jobs/", "/jobs/?status=failed", "/jobs/?q=nothing", "/jobs/?q=a%00b", "/accounts/email/")
+FOR_USERS += ("/jobs/delete/", "/export/", "/erasure/")
 KINDS = ("echo", "media", "social", "arithmetic")
 
 
@@ -54,6 +55,7 @@ def jobs(user) -> list[Job]:
 def test_axe_finds_nothing_on_any_page(open_page, user, jobs, scheme):
     found = {}
     of_users = [*FOR_USERS, *(f"/jobs/new/{kind}/" for kind in KINDS), *(job.get_absolute_url() for job in jobs)]
+    of_users += [f"{job.get_absolute_url()}delete/" for job in jobs]
     for who, addresses in ((None, FOR_ALL), (user, of_users)):
         page = open_page("/", user=who, color_scheme=scheme)
         for address in addresses:

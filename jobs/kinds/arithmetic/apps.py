@@ -1,6 +1,7 @@
 """The Django app of the arithmetic kind."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class ArithmeticConfig(AppConfig):
@@ -8,7 +9,7 @@ class ArithmeticConfig(AppConfig):
 
     name = "jobs.kinds.arithmetic"
     label = "arithmetic"
-    verbose_name = "Arithmetic"
+    verbose_name = gettext_lazy("Arithmetic")
 
     def ready(self) -> None:
         """Make the kind known to the core."""

@@ -4,6 +4,8 @@ import re
 from decimal import Context, Decimal, Inexact, InvalidOperation
 
 from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from jobs.contract import Failed
 
@@ -20,10 +22,10 @@ _exact = Context(prec=2 * MAX_DIGITS + 1, traps=[Inexact, InvalidOperation])
 class Operation(models.TextChoices):
     """What can be done with a value."""
 
-    ADD = "add", "+ add"
-    SUBTRACT = "subtract", "− subtract"
-    MULTIPLY = "multiply", "× multiply by"
-    SET = "set", "= set to"
+    ADD = "add", gettext_lazy("+ add")
+    SUBTRACT = "subtract", gettext_lazy("− subtract")
+    MULTIPLY = "multiply", gettext_lazy("× multiply by")
+    SET = "set", gettext_lazy("= set to")
 
     @property
     def sign(self) -> str:
@@ -38,10 +40,11 @@ def parse(text: str) -> Decimal:
     """
     plain = text.strip().replace("\N{MINUS SIGN}", "-")
     if not _NUMBER.fullmatch(plain):
-        raise ValueError("Please write a number in digits, such as 5, -12 or 0.25.")
+        raise ValueError(_("Please write a number in digits, such as 5, -12 or 0.25."))
     number = Decimal(plain)
     if (digits := digits_of(number)) > MAX_DIGITS:
-        raise ValueError(f"This number has {digits} digits. The most that are kept here is {MAX_DIGITS}.")
+        text = _("This number has %(digits)s digits. The most that are kept here is %(most)s.")
+        raise ValueError(text % {"digits": digits, "most": MAX_DIGITS})
     return number
 
 
@@ -73,10 +76,9 @@ def apply(operation: str, operand: Decimal, value: Decimal) -> Decimal:
         case Operation.SET:
             result = operand
     if (digits := digits_of(result)) > MAX_DIGITS:
-        raise Failed(
-            "too_many_digits",
-            f"The result would have {digits} digits, and the most that are kept is {MAX_DIGITS}. "
-            "The value was not changed.",
-            can_retry=False,
+        text = _(
+            "The result would have %(digits)s digits, and the most that are kept is %(most)s. "
+            "The value was not changed."
         )
+        raise Failed("too_many_digits", text % {"digits": digits, "most": MAX_DIGITS}, can_retry=False)
     return result

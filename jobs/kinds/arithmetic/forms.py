@@ -7,6 +7,9 @@ from typing import Any, cast
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from jobs.contract import KindForm, Submission
 from jobs.kinds.arithmetic import exact
@@ -40,24 +43,27 @@ class ArithmeticForm(KindForm):
     value = forms.CharField(
         max_length=MAX_NAME,
         widget=SuggestingInput(attrs={"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}),
-        help_text="The name of one of your values. A new name makes a new value, which starts at 0.",
-        error_messages={"required": "Please name a value, one of yours or a new one."},
+        label=gettext_lazy("Value"),
+        help_text=gettext_lazy("The name of one of your values. A new name makes a new value, which starts at 0."),
+        error_messages={"required": gettext_lazy("Please name a value, one of yours or a new one.")},
     )
-    operation = forms.ChoiceField(choices=exact.Operation.choices)
+    operation = forms.ChoiceField(label=gettext_lazy("Operation"), choices=exact.Operation.choices)
     operand = forms.CharField(
-        label="Number",
+        label=gettext_lazy("Number"),
         max_length=500,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-        help_text=f"Exact, with up to {exact.MAX_DIGITS} digits: 5, -12, 0.25.",
-        error_messages={"required": "Please write a number, such as 5, -12 or 0.25."},
+        help_text=format_lazy(
+            gettext_lazy("Exact, with up to {digits} digits: 5, -12, 0.25."), digits=exact.MAX_DIGITS
+        ),
+        error_messages={"required": gettext_lazy("Please write a number, such as 5, -12 or 0.25.")},
     )
     delay = forms.FloatField(
-        label="Delay in seconds",
+        label=gettext_lazy("Delay in seconds"),
         min_value=0,
         max_value=MAX_DELAY,
         initial=1,
         required=False,
-        help_text="How long it takes between reading the value and writing it back.",
+        help_text=gettext_lazy("How long it takes between reading the value and writing it back."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,9 +77,9 @@ class ArithmeticForm(KindForm):
         """One line of visible characters; names that look the same are the same."""
         name = unicodedata.normalize("NFC", " ".join(self.cleaned_data["value"].split()))
         if not name.isprintable():
-            raise ValidationError("A name can have only characters that can be seen.")
+            raise ValidationError(_("A name can have only characters that can be seen."))
         if len(name) > MAX_NAME:
-            raise ValidationError(f"A name can have up to {MAX_NAME} characters.")
+            raise ValidationError(_("A name can have up to %(most)s characters.") % {"most": MAX_NAME})
         return name
 
     def clean_operand(self) -> Decimal:
@@ -89,7 +95,7 @@ class ArithmeticForm(KindForm):
         A value that was made for a submit which was not accepted after all stays: it is empty, and another may use it.
         """
         data = self.cleaned_data
-        value, _ = Value.objects.get_or_create(owner=cast(User, self.owner), name=data["value"])
+        value, _made = Value.objects.get_or_create(owner=cast(User, self.owner), name=data["value"])
         operation, operand = exact.Operation(data["operation"]), exact.written(data["operand"])
         payload = {"value": value.pk, "operation": operation, "operand": operand, "delay": data["delay"] or 0}
         return [Submission(payload, f"{value.name} {operation.sign} {operand}", value.resource)]

@@ -6,6 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from jobs.contract import Kind, Role, Run
 from jobs.kinds.arithmetic import exact
 from jobs.kinds.arithmetic.forms import ArithmeticForm
@@ -24,8 +27,8 @@ class ArithmeticKind(Kind):
     """
 
     name = "arithmetic"
-    label = "Arithmetic"
-    invitation = (
+    label = gettext_lazy("Arithmetic")
+    invitation = gettext_lazy(
         "Change exact numbers of yours, as many changes at once as you like: none gets lost, all stay in order."
     )
     role = Role.NETWORK  # it waits far longer than it computes
@@ -34,7 +37,7 @@ class ArithmeticKind(Kind):
     time_limit = timedelta(minutes=1)
     holds_line = True
     urls = "jobs.kinds.arithmetic.urls"
-    nav = (("Values", "arithmetic:values"),)
+    nav = ((gettext_lazy("Values"), "arithmetic:values"),)
     summary_template = "arithmetic/_result.html"
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -81,5 +84,8 @@ def _wait(seconds: float, value: Value, run: Run) -> None:
     """Spend the time between reading and writing. Raises ClaimLost if the attempt is given up meanwhile."""
     began = time.monotonic()
     while (spent := time.monotonic() - began) < seconds:
-        run.progress(100 * spent / seconds, f"Read {value.number}, writes in {seconds - spent:.0f} s")
+        run.progress(
+            100 * spent / seconds,
+            _("Read %(number)s, writes in %(seconds).0f s") % {"number": value.number, "seconds": seconds - spent},
+        )
         time.sleep(min(STEP_SECONDS, seconds - spent))

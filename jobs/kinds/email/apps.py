@@ -1,6 +1,7 @@
 """The e-mail kind as a Django app."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class EmailConfig(AppConfig):
@@ -8,7 +9,7 @@ class EmailConfig(AppConfig):
 
     name = "jobs.kinds.email"
     label = "email"
-    verbose_name = "E-mail"
+    verbose_name = gettext_lazy("E-mail")
 
     def ready(self) -> None:
         """Make the kind known."""

@@ -16,6 +16,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
+from django.utils.translation import gettext as _
 
 from jobs.contract import Job, Submission, submit
 from jobs.kinds.email.kind import EmailKind, mailbox
@@ -82,7 +83,11 @@ def _submissions(message: EmailMessage) -> list[Submission]:
         "sender": _bare_address(message.from_email),
     }
     return [
-        Submission(payload={**payload, "to": address}, title=f"E-mail to {address}", resource=mailbox(address))
+        Submission(
+            payload={**payload, "to": address},
+            title=_("E-mail to %(address)s") % {"address": address},
+            resource=mailbox(address),
+        )
         for address in recipients
     ]
 

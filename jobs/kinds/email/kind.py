@@ -22,6 +22,8 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail.utils import DNS_NAME
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from jobs.contract import Failed, Job, JobError, Kind, Run, TryAgain, cancel, delete
 
@@ -34,12 +36,12 @@ class EmailKind(Kind):
     """One mail to one address. Made by `JobEmailBackend`, never by a form."""
 
     name = "email"
-    label = "E-mail"
+    label = gettext_lazy("E-mail")
     # Seven pauses, 10 minutes together on average: longer than the five minutes for which greylisting usually refuses.
     max_attempts = 8
     time_limit = timedelta(minutes=1)
     backoff = timedelta(seconds=10)
-    nav = (("E-mail and password", "account_email"),)
+    nav = ((gettext_lazy("E-mail and password"), "account_email"),)
     summary_template = "email/_result.html"
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -47,7 +49,7 @@ class EmailKind(Kind):
         if "server_said" not in run.kept:
             if _may_have_been_sent(run):
                 raise _outcome_unknown()
-            run.progress(0, "Talking with the mail server")
+            run.progress(0, _("Talking with the mail server"))
             try:
                 with _mail_server() as smtp:
                     _send(smtp, run)
@@ -119,10 +121,11 @@ def _send(smtp: smtplib.SMTP, run: Run) -> None:
     options = [f"SIZE={len(message)}"] if smtp.has_extn("size") else []
     if smtp.has_extn("8bitmime") and not message.isascii():
         options.append("BODY=8BITMIME")
-    _expect(2, smtp.mail(run.payload["sender"], options), "sender_refused", "The mail server refused our own address.")
-    _expect(2, smtp.rcpt(run.payload["to"]), "address_refused", "The mail server refused this address.")
+    ours_refused = "sender_refused", _("The mail server refused our own address.")
+    _expect(2, smtp.mail(run.payload["sender"], options), *ours_refused)
+    _expect(2, smtp.rcpt(run.payload["to"]), "address_refused", _("The mail server refused this address."))
 
-    refused = "message_refused", "The mail server refused this mail."
+    refused = "message_refused", _("The mail server refused this mail.")
     run.keep(sending=run.attempt)
     try:
         _expect(3, smtp.docmd("DATA"), *refused)
@@ -159,9 +162,9 @@ def _refusal(code: int, reply: bytes | str, error_code: str, text: str) -> JobEr
     words = _words(reply)
     quoted = f": “{words.rstrip('.')}”." if words else "."
     if not 500 <= code < 600:
-        return TryAgain("mail_server_busy", f"The mail server asked us to come back later{quoted}")
+        return TryAgain("mail_server_busy", _("The mail server asked us to come back later") + quoted)
     if error_code == "address_refused" and words.startswith("5.1.1"):
-        return Failed(error_code, "The mail server says that this address does not exist.")
+        return Failed(error_code, _("The mail server says that this address does not exist."))
     return Failed(error_code, text.rstrip(".") + quoted)
 
 
@@ -173,23 +176,28 @@ def _problem(error: OSError) -> JobError:
     elif isinstance(error, smtplib.SMTPServerDisconnected) or not isinstance(
         error, smtplib.SMTPException | ssl.SSLCertVerificationError
     ):
-        return TryAgain("mail_server_unreachable", "The mail server could not be reached, or did not answer in time.")
+        text = _("The mail server could not be reached, or did not answer in time.")
+        return TryAgain("mail_server_unreachable", text)
     # The server and the settings of this site do not fit: nothing that a mail's owner could change.
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        code, text = "mail_sign_in_refused", "The mail server refused our sign-in"
+        code, text = "mail_sign_in_refused", _("The mail server refused our sign-in")
     elif isinstance(error, ssl.SSLError):
-        code, text = "mail_server_not_trusted", "The mail server could not prove that it is the right one"
+        code, text = "mail_server_not_trusted", _("The mail server could not prove that it is the right one")
     else:
-        code, text = "mail_server_refused", "The mail server would not talk to us"
+        code, text = "mail_server_refused", _("The mail server would not talk to us")
     logger.error("%s; look at EMAIL_URL: %s", text, error)
-    return Failed(code, f"{text}. The people who run this site have to put that right; it is in their log.")
+    return Failed(
+        code, _("%(what)s. The people who run this site have to put that right; it is in their log.") % {"what": text}
+    )
 
 
 def _outcome_unknown() -> Failed:
     return Failed(
         OUTCOME_UNKNOWN,
-        "The mail may have been sent: the connection broke off before the mail server confirmed it. "
-        "Look in the mailbox, and in its spam folder, before you have it sent again.",
+        _(
+            "The mail may have been sent: the connection broke off before the mail server confirmed it. "
+            "Look in the mailbox, and in its spam folder, before you have it sent again."
+        ),
     )
 
 

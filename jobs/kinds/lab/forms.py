@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from jobs.contract import Job, KindForm, Submission
 from jobs.kinds.lab.experiments import ALL
@@ -18,7 +20,7 @@ class LabForm(KindForm):
     experiment = forms.ChoiceField(
         choices=[(one.name, one.label) for one in ALL.values()],
         widget=forms.RadioSelect,
-        error_messages={"required": "Please choose an experiment."},
+        error_messages={"required": gettext_lazy("Please choose an experiment.")},
     )
     size = forms.IntegerField(
         required=False,
@@ -32,7 +34,7 @@ class LabForm(KindForm):
         """One that can be done on this site."""
         name: str = self.cleaned_data["experiment"]
         if ALL[name].needs_network and not settings.SANDBOX:
-            raise forms.ValidationError("This experiment calls the practice network, which is off on this site.")
+            raise forms.ValidationError(_("This experiment calls the practice network, which is off on this site."))
         return name
 
     def clean(self) -> dict[str, Any]:
@@ -41,10 +43,12 @@ class LabForm(KindForm):
         chosen = ALL.get(cleaned.get("experiment", ""))
         size = cleaned.get("size")
         if chosen and size is not None and not chosen.smallest <= size <= chosen.largest:
-            self.add_error("size", f"Please choose {chosen.smallest} to {chosen.largest} {chosen.things}.")
+            numbers = {"least": chosen.smallest, "most": chosen.largest, "things": chosen.things}
+            self.add_error("size", _("Please choose %(least)s to %(most)s %(things)s.") % numbers)
         if self.owner.pk and (last := Job.objects.unfinished().filter(owner=self.owner.pk, kind="lab").first()):
             raise forms.ValidationError(
-                f"Your last run, “{last.title}”, is not over yet. Wait for it, or cancel it on its page."
+                _("Your last run, “%(title)s”, is not over yet. Wait for it, or cancel it on its page.")
+                % {"title": last.title}
             )
         return cleaned
 

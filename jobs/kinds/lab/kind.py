@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from jobs.contract import Kind, Role, Run
 from jobs.kinds.lab import crew
 from jobs.kinds.lab.experiments import ALL
@@ -17,14 +19,16 @@ class LabKind(Kind):
     """
 
     name = "lab"
-    label = "Lab"
-    invitation = "Try out what goes wrong without a queue and without an order, and see what the right ones cost."
+    label = gettext_lazy("Lab")
+    invitation = gettext_lazy(
+        "Try out what goes wrong without a queue and without an order, and see what the right ones cost."
+    )
     role = Role.NETWORK
     form = LabForm
     max_attempts = 2
     time_limit = timedelta(minutes=10)
     urls = "jobs.kinds.lab.urls"
-    nav = (("Lab", "lab:home"),)
+    nav = ((gettext_lazy("Lab"), "lab:home"),)
     summary_template = "lab/_result.html"
 
     def run(self, run: Run) -> dict[str, Any]:
