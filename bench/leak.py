@@ -41,20 +41,22 @@ def main() -> None:
                         if not watch.alive():
                             raise SystemExit(f"The worker ended.\n{setup.log()}")
                         time.sleep(0.1)
-                    samples.append({"jobs": done, "mb": watch.memory(), "seconds": time.monotonic() - began})
-                    print(f"{done:,} jobs: {samples[-1]['mb']:.1f} MB", flush=True)
+                    time.sleep(1)  # until the last outcomes are written
+                    one = {"jobs": done, "pss": watch.memory(), "uss": watch.memory("uss")}
+                    samples.append({**one, "seconds": time.monotonic() - began})
+                    print(f"{done:,} jobs: {one['pss']:.1f} MB, {one['uss']:.1f} of them its own", flush=True)
         finally:
             setup.close()
         environment = {**command.machine(), **shared.versions}
     settled = samples[len(samples) // 5 :]
-    line = statistics.linear_regression([one["jobs"] for one in settled], [one["mb"] for one in settled])
+    line = statistics.linear_regression([one["jobs"] for one in settled], [one["uss"] for one in settled])
     growth = line.slope * 100_000
     path = ROOT / "bench" / "results" / f"leak-{asked.database}.json"
     found = {"environment": environment, "options": vars(asked), "samples": samples, "mb per 100,000 jobs": growth}
     path.write_text(json.dumps(found, indent=1) + "\n")
     print(
-        f"\n{asked.database}: {samples[0]['mb']:.1f} MB after {samples[0]['jobs']:,} jobs, {samples[-1]['mb']:.1f} MB "
-        f"after {samples[-1]['jobs']:,}. After the first fifth memory changes by {growth:+.1f} MB in 100,000 jobs."
+        f"\n{asked.database}: {samples[0]['pss']:.1f} MB after {samples[0]['jobs']:,} jobs, {samples[-1]['pss']:.1f} MB "
+        f"after {samples[-1]['jobs']:,}. After the first fifth its own memory grows by {growth:+.1f} MB in 100,000 jobs."
     )
     print(f"\nRaw results: {path.relative_to(ROOT)}")
 

@@ -153,12 +153,12 @@ class Watch:
             "slow server": _cpu([services.slow_pid]),
         }
 
-    def memory(self) -> float:
-        """MB (10⁶ bytes) of the workers: proportional set size, so that shared pages count once."""
+    def memory(self, size: str = "pss") -> float:
+        """MB (10⁶ bytes) of the workers: "pss" counts shared pages once, "uss" only pages that nobody shares."""
         total = 0
         for process in _family(self._pids):
             try:
-                total += process.memory_full_info().pss
+                total += getattr(process.memory_full_info(), size)
             except psutil.Error:
                 continue
         return total / 1e6
@@ -200,10 +200,11 @@ def throughput(setup: Setup, task: str, at_once: int, count: int, limit: float) 
         _until(setup, 1, START_SECONDS)
         end = time.monotonic() + limit
         memory, warmed = None, False
-        before, started = watch.cpu(), setup.noted()
+        before, started = watch.cpu(), 0
         while (noted := setup.noted()) < count and time.monotonic() < end and watch.alive():
             if not warmed and noted >= warm:
-                before, started, warmed = watch.cpu(), noted, True
+                before, outcomes = watch.cpu(), setup.ask("outcomes")
+                started, warmed = noted if outcomes is None else outcomes, True
             if memory is None and noted >= count // 2:
                 memory = watch.memory()
             time.sleep(0.02)
@@ -270,4 +271,4 @@ def _until(setup: Setup, count: int, seconds: float) -> None:
     while setup.noted() < count:
         if time.monotonic() > end:
             raise RuntimeError(f"{setup.system.name}: {setup.noted()} of {count} jobs ran")
-        time.sleep(0.05)
+        time.sleep(0.01)
