@@ -55,8 +55,9 @@ def main() -> None:
     found = {"environment": environment, "options": vars(asked), "samples": samples, "mb per 100,000 jobs": growth}
     path.write_text(json.dumps(found, indent=1) + "\n")
     print(
-        f"\n{asked.database}: {samples[0]['pss']:.1f} MB after {samples[0]['jobs']:,} jobs, {samples[-1]['pss']:.1f} MB "
-        f"after {samples[-1]['jobs']:,}. After the first fifth its own memory grows by {growth:+.1f} MB in 100,000 jobs."
+        f"\n{asked.database}: {samples[0]['pss']:.1f} MB after {samples[0]['jobs']:,} jobs, "
+        f"{samples[-1]['pss']:.1f} MB after {samples[-1]['jobs']:,}. "
+        f"After the first fifth its own memory grows by {growth:+.1f} MB in 100,000 jobs."
     )
     print(f"\nRaw results: {path.relative_to(ROOT)}")
 
