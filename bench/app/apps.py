@@ -11,8 +11,9 @@ class BenchConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the kinds known."""
-        from bench.app.kind import OnProcesses, OnThreads
+        from bench.app.kind import Asked, OnProcesses, OnThreads
         from jobs.contract import register
 
         register(OnThreads())
+        register(Asked())
         register(OnProcesses())

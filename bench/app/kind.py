@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from django import forms
+
 from bench.probe import work
-from jobs.contract import Kind, Role, Run
+from jobs.contract import Kind, KindForm, Role, Run, Submission
 
 
 class OnThreads(Kind):
@@ -24,3 +26,20 @@ class OnProcesses(OnThreads):
 
     name = "bench_media"
     role = Role.MEDIA
+
+
+class TextForm(KindForm):
+    """One field, as the bare project's form has."""
+
+    text = forms.CharField(max_length=500)
+
+    def submissions(self) -> list[Submission]:
+        """One job."""
+        return [Submission({"task": "noop", "number": 0}, self.cleaned_data["text"])]
+
+
+class Asked(OnThreads):
+    """A kind that is submitted through its form."""
+
+    name = "bench_form"
+    form = TextForm
