@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,7 +39,8 @@ class Services:
 
 @contextmanager
 def services(folder: Path, database: str, delay: float = DELAY) -> Iterator[Services]:
-    """Start them. database: "sqlite" or "postgresql"."""
+    """Start them, and stop them also when this process is told to end. database: "sqlite" or "postgresql"."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # where the PostgreSQL package keeps its locks
     redis_socket = folder / "valkey.sock"
     slow_port = free_port()
