@@ -15,6 +15,7 @@ LAYERS = {
     "jobs.kind": 0,
     "jobs.processes": 0,
     "jobs.shared": 0,
+    "jobs.statements": 0,
     "jobs.models": 1,
     "jobs.dispatch": 2,
     "jobs.owners": 2,
