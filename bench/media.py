@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def jobs(source: Path, count: int = 1) -> Way:
         connections.close_all()
 
         def work() -> None:
-            children = [fork(lambda job=job: execution.perform(str(job.pk))) for job in accepted]
+            children = [fork(partial(execution.perform, str(job.pk))) for job in accepted]
             for child in children:
                 join(child)
 

@@ -178,7 +178,7 @@ def test_the_whole_way_by_keyboard_to_the_copied_html(open_page, user, start_wor
     page.get_by_role("radio", name="What suits each file").press("ArrowDown")
     expect(page.get_by_role("radio", name="Web pictures")).to_be_checked()
     page.get_by_role("button", name="Submit").press("Enter")
-    expect(page.get_by_text("smaller")).to_be_visible()
+    expect(page.get_by_text("% smaller")).to_be_visible(timeout=60_000)
     page.get_by_text("HTML for your page").press("Enter")
     button = page.get_by_role("button", name="Copy the HTML")
     button.press("Enter")

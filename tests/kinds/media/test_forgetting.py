@@ -172,10 +172,10 @@ def test_a_version_without_an_outcome_is_found_by_what_was_sent(client, user, ot
 
 def test_a_payload_that_can_not_be_read_any_more_is_no_hindrance(client, user, others):
     job = perform(upload(client, user, picture("PNG")))
-    kept = (job.pk, {}, job.result)
+    job_id, result = job.pk, job.result
     job.delete()
 
-    MediaKind().forget(*kept)
+    MediaKind().forget(job_id, {}, result)
 
     assert all_stored() == others
 

@@ -199,11 +199,11 @@ def test_several_files_become_a_job_each_in_a_folder_each():
 def test_what_is_wrong_with_one_of_several_files_is_told_by_its_name():
     form = form_of((picture("PNG"), "good.png"), (b"Just words", "notes.txt"), (b"", "nothing.jpg"))
 
-    assert [sentence.partition(". ")[0] for sentence in form.errors["file"]] == [
+    assert [str(sentence).partition(". ")[0] for sentence in form.errors["file"]] == [
         "nothing.jpg: This file is empty (0 bytes)"
     ]
     form = form_of((picture("PNG"), "good.png"), (b"Just words", "notes.txt"), (b"%PDF", "report.pdf"))
-    assert [sentence.partition(" (")[0] for sentence in form.errors["file"]] == [
+    assert [str(sentence).partition(" (")[0] for sentence in form.errors["file"]] == [
         "notes.txt: This is a text file",
         "report.pdf: This is a text file",
     ]
@@ -223,7 +223,7 @@ def test_files_that_are_too_large_together_get_a_clear_sentence(settings):
     form = form_of(*[(picture("JPEG"), "a.jpg")] * 2)
 
     (sentence,) = form.errors["file"]
-    assert sentence.endswith("together. Please send up to 1.0\xa0KB at once.")
+    assert str(sentence).endswith("together. Please send up to 1.0\xa0KB at once.")
 
 
 def test_a_file_alone_may_have_what_one_file_may_have(settings):
