@@ -103,8 +103,9 @@ def test_axe_finds_nothing_on_the_pages_of_converted_files(open_page, user, sche
     files = [job.result["file"] for job in Job.objects.all() if job.result]
     addresses = [submit, "/media/", *(f"/media/{file}/" for file in files), f"/jobs/new/edit/?file={files[0]}"]
     page = open_page("/jobs/new/media/", user=user, color_scheme=scheme)
-    uploads = [{"name": name, "mimeType": "image/png", "buffer": b"x"} for name in ("a.png", "b.png")]
-    page.get_by_label("Files", exact=True).set_input_files(uploads)
+    page.get_by_label("Files", exact=True).set_input_files(
+        [{"name": name, "mimeType": "image/png", "buffer": b"x"} for name in ("a.png", "b.png")]
+    )
     found = {}
     for address in ("", *addresses):
         if address:
