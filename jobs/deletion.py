@@ -13,8 +13,8 @@ from django.views.decorators.http import require_http_methods
 
 from jobs import lifecycle
 from jobs.models import JobQuerySet
-from jobs.owners import jobs_of, listed
-from jobs.views import EVERYWHERE, UNSEEN, SignedInRequest, signed_in, wants_json
+from jobs.owners import UNSEEN, jobs_of, listed
+from jobs.views import EVERYWHERE, SignedInRequest, signed_in, wants_json
 
 AT_ONCE = 500
 """Jobs that one press of the button deletes: as many as fit well into one request."""
