@@ -80,10 +80,13 @@ def submit(
                 )
             places = _places([one.resource for one in submissions])
             awaited = {one.after for one in submissions}
+            # Those of one submit have the same `created_at`, more or less: ids in order keep them in order.
+            ids = sorted(uuid4() for _ in submissions)
             jobs: list[Job] = []
             for index, (one, (position, has_turn)) in enumerate(zip(submissions, places, strict=True)):
                 its_kind = one.kind or kind
                 job = Job(
+                    id=ids[index],
                     owner=owner,
                     visitor=visitor,
                     submit=together,

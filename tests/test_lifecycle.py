@@ -476,6 +476,13 @@ def test_the_database_refuses_rows_that_contradict_themselves(values):
         Job.objects.filter(pk=job.pk).update(**values)
 
 
+def test_the_jobs_of_one_submit_stay_in_order(user):
+    submissions = [Submission({}, str(number)) for number in range(20)]
+    accepted = lifecycle.submit(echo(), submissions, owner=user)
+    jobs = Job.objects.filter(submit=accepted.submit).order_by("created_at", "pk")
+    assert [job.title for job in jobs] == [str(number) for number in range(20)]
+
+
 # --- a job after another ---
 
 
