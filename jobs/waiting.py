@@ -85,9 +85,10 @@ def _for_another(jobs: list[Job]) -> dict[UUID, Wait]:
 
 
 def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
+    lines = {resource: _line(resource) for resource in {job.resource for job in jobs}}
     waits = {}
     for job in jobs:
-        line = _line(job.resource)
+        line = lines[job.resource]
         ahead = _about(bisect_left(line.positions, job.position or 0))
         if line.on_hold:
             waits[job.pk] = Wait("on_hold", line.on_hold, ahead=ahead)
@@ -125,6 +126,7 @@ def _line(resource: str) -> Line:
 
 def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
     served = _served()
+    queues = {role: _queue(role) for role in served & {job.role for job in jobs}}
     pauses = _pauses()
     waits = {}
     for job in jobs:
@@ -138,7 +140,7 @@ def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
             text = _("No worker is running for this just now. It starts as soon as one is back.")
             waits[job.pk] = Wait("no_worker", text)
             continue
-        ahead = _about(bisect_left(_queue(job.role), job.run_at))
+        ahead = _about(bisect_left(queues[job.role], job.run_at))
         if ahead:
             text = _("Waits for a free worker, behind %(jobs)s.") % {"jobs": _words(ahead)}
         elif timezone.now() - job.run_at < A_MOMENT:
