@@ -20,8 +20,17 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 RUN = "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))"
 FOR_ALL = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/nowhere/", "/time-zone/")
-FOR_USERS = ("/", "/jobs/", "/jobs/?status=failed", "/jobs/?q=nothing", "/jobs/?q=a%00b", "/accounts/email/")
-FOR_USERS += ("/jobs/delete/", "/export/", "/erasure/")
+FOR_USERS = (
+    "/",
+    "/jobs/",
+    "/jobs/?status=failed",
+    "/jobs/?q=nothing",
+    "/jobs/?q=a%00b",
+    "/jobs/delete/",
+    "/accounts/email/",
+    "/export/",
+    "/erasure/",
+)
 KINDS = ("echo", "media", "social", "arithmetic")
 
 
