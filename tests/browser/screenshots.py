@@ -76,7 +76,7 @@ class Person:
 
     def __init__(self, browser: Browser, site: str) -> None:
         self.context: BrowserContext = browser.new_context(base_url=site, viewport={"width": WIDE, "height": 700})
-        self.context.set_default_timeout(30_000)
+        self.context.set_default_timeout(90_000)
         self.page = self.context.new_page()
 
     def sign_in(self, email: str, password: str) -> None:

@@ -70,7 +70,9 @@ def _stop_jobs(user: User, run: Run) -> None:
 def _delete_jobs(user: User, run: Run) -> None:
     finished = Job.objects.filter(owner=user, finished_at__isnull=False)
     total, done = finished.count(), 0
-    while some := delete(finished.order_by("created_at").values_list("pk", flat=True)[:BATCH]):
+    # The newest first, since later jobs may build on what earlier ones left (edits of a file on its upload): when a
+    # kind is asked to forget that, nothing needs it any more.
+    while some := delete(finished.order_by("-created_at").values_list("pk", flat=True)[:BATCH]):
         done += some
         numbers = {"done": f"{done:,}", "total": f"{max(done, total):,}"}
         run.progress(5 + 90 * done / max(done, total), _("%(done)s of %(total)s jobs deleted") % numbers)

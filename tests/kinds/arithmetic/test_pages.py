@@ -58,8 +58,8 @@ def test_a_value_shows_what_each_job_read_and_wrote_newest_first(ann, user):
     links = [text.index(f'href="{job.get_absolute_url()}"') for job in reversed(jobs)]
     assert links == sorted(links)
     for change in Change.objects.all():
-        assert f"<td>{change.read}</td>" in text
-        assert f"<td>{change.wrote}</td>" in text
+        assert f'<td class="number">{change.read}</td>' in text
+        assert f'<td class="number">{change.wrote}</td>' in text
 
 
 def test_a_long_history_comes_in_pages(ann, user):

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -14,6 +16,7 @@ from jobs.execution import perform
 from jobs.kind import ClaimLost, Submission
 from jobs.kinds.personal import erasure
 from jobs.models import Job, Leftover, Resource, Status, Submit
+from jobs.samples import sample_photo
 from tests.kind_app.kind import Echo, Strict
 from tests.processes import wait_until
 
@@ -61,6 +64,24 @@ def test_the_account_goes_with_all_that_belongs_to_it(ann, user, tmp_path):
     sweep.sweep()
     assert not log.exists()
     assert not Leftover.objects.exists()
+
+
+def test_no_file_of_the_account_stays_in_the_storage(ann, user, monkeypatch):
+    def stored() -> set[Path]:
+        return {path for path in (settings.VAR_DIR / "media").rglob("*") if path.is_file()}
+
+    monkeypatch.setattr(erasure, "BATCH", 1)
+    before = stored()
+    ann.post("/jobs/new/media/", {"file": SimpleUploadedFile("photo.jpg", sample_photo(), "image/jpeg")})
+    upload = Job.objects.get()
+    perform(str(upload.pk))
+    upload.refresh_from_db()
+    asked = {"file": (upload.result or {})["file"], "operation": "rotate", "angle": 90}
+    assert ann.post("/jobs/new/edit/", asked).status_code == 303
+    assert stored() > before
+    perform(str(ask(ann).pk))
+    sweep.sweep()
+    assert stored() == before
 
 
 def test_nothing_happens_without_the_right_password(ann, user):
