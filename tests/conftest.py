@@ -4,6 +4,7 @@ import os
 import smtplib
 import subprocess
 from collections.abc import Callable, Generator, Iterator
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -58,6 +59,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             if log := process.log[-LOG_CHARACTERS:]:
                 report.sections.append((f"{process.name}, process {process.pid}", log))
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def addresses() -> None:
+    """Read the site's URLs with the settings of all tests: a test that changes SANDBOX must not be the first to ask."""
+    import_module(settings.ROOT_URLCONF)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def addresses() -> None:
+    """The site's addresses are those of the settings, whatever the first test makes of these."""
+    import_module(settings.ROOT_URLCONF)
 
 
 @pytest.fixture(scope="session", autouse=True)
