@@ -171,7 +171,7 @@ def steps(shape: str, number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield f"list: only failed ones, of which there is none (in {listing.WINDOW:,} jobs)", lambda: page(status="failed")
     yield "sweep: free what lost its worker, delete what is old", sweep.sweep
     yield "sweep: push what has no hint", sweep.push_missing
-    yield "sweep: mend lines (every 10 s)", sweep.mend_lines
+    yield "sweep: mend lines (every minute)", sweep.mend_lines
     yield "monitor", monitor.numbers
     yield "healthz", monitor.problems
 

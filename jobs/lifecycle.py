@@ -22,6 +22,8 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Value
 from django.db.models.functions import Coalesce, Now
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 
 from jobs import dispatch
 from jobs.kind import ClaimLost, Kind, Stopped, Submission
@@ -540,6 +542,13 @@ def pass_turn(resource: str) -> None:
     with transaction.atomic():
         _lock(resource)
         _push_runnable(_pass_turn(resource))
+
+
+@receiver(post_delete, sender=Job)
+def _leave_turn(instance: Job, **_: object) -> None:
+    """A job was deleted (with its owner, say): the line that it was the first of goes on."""
+    if instance.has_turn and instance.resource:
+        transaction.on_commit(partial(pass_turn, instance.resource), robust=True)
 
 
 def _pass_turn(resource: str) -> list[UUID]:

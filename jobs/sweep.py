@@ -35,22 +35,27 @@ SETTLE_SECONDS = 3.0
 """How long a new leader takes no job away: after an outage of the database or a sleep of the machine every lease has
 run out, and living workers need a moment to renew theirs."""
 
-LINES_SECONDS = 10.0
-"""How often lines are looked at. That takes 1 µs for each job that waits for its turn, and seldom finds anything."""
+SETTLE_EVERY = 10.0
+"""How often to look for jobs that wait for one that has ended, in seconds."""
+
+LINES_SECONDS = 60.0
+"""How often lines are looked at, after a restart at once. That takes a few µs for each job that waits for its turn, and
+finds something only if a process died at the wrong moment."""
 
 LOOK_SECONDS = 1.0
 """One look ends after this time, whatever is left: the leader has leases of its own to renew."""
 
 
+def prepare() -> None:
+    """Make the row for which workers compete, if it is not there."""
+    Leader.objects.bulk_create([Leader(task="sweep", until=_past())], ignore_conflicts=True)
+
+
 def lead(worker: str) -> bool:
-    """Become or stay the leader. One row in the database, on its clock, says who it is."""
+    """Become or stay the leader. One row in the database, on its clock, says who it is; see `prepare`."""
     mine = Q(worker=worker) | Q(until__lt=Now())
     until = Now() + timedelta(seconds=max(LEADER_SECONDS, 3 * settings.JOB_SWEEP_SECONDS))
-    if Leader.objects.filter(mine, task="sweep").update(worker=worker, until=until):
-        return True
-    if not Leader.objects.filter(task="sweep").exists():
-        Leader.objects.bulk_create([Leader(task="sweep", until=_past())], ignore_conflicts=True)
-    return False
+    return bool(Leader.objects.filter(mine, task="sweep").update(worker=worker, until=until))
 
 
 def resign(worker: str) -> None:
@@ -82,12 +87,17 @@ def delete_old() -> None:
     lifecycle.delete(old.values_list("pk", flat=True)[:OLD])
 
 
-def mend_lines() -> None:
-    """Let go on what waits for a job that has ended, or that was deleted (with its owner, say); forget old workers."""
+def settle() -> None:
+    """Let go on what waits for a job that has ended, if whoever ended it died before it could; forget old workers."""
     ended = Job.objects.filter(after__isnull=False, after__finished_at__isnull=False)
     for job in Job.objects.filter(pk__in=ended.order_by().values("after").distinct()[:BATCH]):
         lifecycle.settle(job.pk)
         logger.warning("job %s: it had ended, and what waited for it had not been told", job.pk)
+    Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()
+
+
+def mend_lines() -> None:
+    """Let the lines go on whose first job was deleted, if whoever deleted it died before it could."""
     same = Q(resource=OuterRef("resource"))
     blocked = (
         Exists(Job.objects.filter(same, TURN_ON_A_RESOURCE))
@@ -98,7 +108,6 @@ def mend_lines() -> None:
     for resource in waiting.order_by().values_list("resource", flat=True).distinct()[:BATCH]:
         lifecycle.pass_turn(resource)
         logger.warning("resource %s: its first job was deleted, the next has the turn", resource)
-    Worker.objects.filter(seen_at__lt=Now() - timedelta(hours=1)).delete()
 
 
 def push_missing() -> None:

@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 2
 """How long a job that its owner cancelled has to reach a safe point, before its process is killed."""
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 1
 """How often the loop looks whether staff have paused its queue. No job of a paused queue can be claimed; meanwhile this
 leaves the hints where they are."""
 POP_SECONDS = 1
@@ -401,6 +401,7 @@ class OffloadWorker(rq.Worker):
             name=self.name,
             defaults={"role": self.role, "concurrency": self.runner.concurrency, "seen_at": Now()},
         )
+        sweep.prepare()
 
     def _tell_rq(self) -> None:
         """Register with RQ (again, if Redis was wiped) or renew the registration."""
@@ -419,6 +420,8 @@ class OffloadWorker(rq.Worker):
         if leads:
             if now >= self._frees_from:
                 sweep.sweep()
+            if self._is_due("settle", sweep.SETTLE_EVERY):
+                sweep.settle()
             if self._is_due("lines", sweep.LINES_SECONDS):
                 sweep.mend_lines()
             self._with_redis(self._repair_hints)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from jobs import kind, lifecycle, sweep
@@ -26,8 +27,8 @@ def started(resource: str = "") -> Job:
 
 
 def lead(worker: str) -> bool:
-    """A look of `worker` at the leadership, after the first look made the row."""
-    sweep.lead("nobody") if not Leader.objects.exists() else None
+    """A look of `worker` at the leadership, as registered workers do it."""
+    sweep.prepare()
     return sweep.lead(worker)
 
 
@@ -73,14 +74,28 @@ def test_a_job_that_is_well_is_left_alone():
     assert Job.objects.get().status == Status.RUNNING
 
 
-def test_a_line_goes_on_when_its_first_job_is_deleted_with_its_owner(user, other_user):
+def line_of(*owners: User) -> None:
+    """A line on one object, with a job of each."""
     echo = kind.get("echo")
     assert echo
-    for owner in (user, other_user):
+    for owner in owners:
         lifecycle.submit(echo, [Submission({"text": "hi"}, "t", "shared")], owner=owner)
+    assert Job.objects.runnable().get().owner == owners[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_line_goes_on_at_once_when_its_first_job_is_deleted_with_its_owner(user, other_user):
+    line_of(user, other_user)
+    user.delete()
+    assert Job.objects.runnable().get().owner == other_user
+
+
+def test_a_line_whose_first_job_was_deleted_by_a_process_that_died_then_goes_on_too(user, other_user):
+    line_of(user, other_user)
     sweep.mend_lines()
     assert Job.objects.runnable().get().owner == user
     user.delete()
+    # The test's transaction is never committed, so nothing that follows a commit happens.
     assert not Job.objects.runnable().exists()
     sweep.mend_lines()
     assert Job.objects.runnable().get().owner == other_user
@@ -93,12 +108,13 @@ def test_what_waits_for_a_job_that_has_ended_is_settled_if_its_worker_died_befor
     # The test's transaction is never committed, so nothing that follows a commit happens.
     lifecycle.succeed(running, {})
     assert lifecycle.start(second.pk, "w") is None
-    sweep.mend_lines()
+    sweep.settle()
     assert lifecycle.start(second.pk, "w") is not None
 
 
 def test_a_line_that_is_on_hold_or_waits_for_another_job_is_left_alone():
     submitted(Submission({}, "a"), Submission({}, "b", "r", after=0))
     lifecycle.hold(started("s"), "revoked", "Connect the account again.")
+    sweep.settle()
     sweep.mend_lines()
     assert not Job.objects.runnable().exclude(resource="").exists()
