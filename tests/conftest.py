@@ -68,12 +68,6 @@ def addresses() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def addresses() -> None:
-    """The site's addresses are those of the settings, whatever the first test makes of these."""
-    import_module(settings.ROOT_URLCONF)
-
-
-@pytest.fixture(scope="session", autouse=True)
 def static_files() -> None:
     """Pages name style sheet and scripts as they are, without the manifest that `collectstatic` makes."""
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -109,7 +109,7 @@ def test_the_first_start_submits_a_job_of_each_kind_and_the_second_keeps_what_is
         ("social", "succeeded"),
     ]
     first.signal(signal.SIGTERM)
-    assert first.popen.wait(15) == 0, first.log
+    assert first.popen.wait(60) == 0, first.log
 
     second = stack.started()
     assert not any(password in second.log for password in passwords.values())
@@ -139,7 +139,7 @@ def test_ctrl_c_stops_everything_and_leaves_no_process(stack):
     assert len(processes) > 10
     # A terminal sends the signal to the whole group in its foreground.
     stop_group(run.pid, signal.SIGINT)
-    assert run.popen.wait(15) == 0, run.log
+    assert run.popen.wait(60) == 0, run.log
     wait_until(lambda: _gone(processes), seconds=2, what="every process is gone")
     assert stack.ports_are_free()
     assert "Traceback" not in run.log
@@ -150,7 +150,7 @@ def test_a_terminal_that_is_closed_stops_everything_too(stack):
     run = stack.started("--no-samples")
     processes = _all_of(run)
     run.signal(signal.SIGHUP)
-    assert run.popen.wait(15) == 0, run.log
+    assert run.popen.wait(60) == 0, run.log
     wait_until(lambda: _gone(processes), seconds=2, what="every process is gone")
 
 
