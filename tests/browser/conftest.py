@@ -4,11 +4,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.processes import ROOT
 
@@ -20,15 +21,25 @@ collect_ignore = [] if AXE.exists() else ["test_accessibility.py"]
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One Chromium for all tests; each test gets a profile of its own."""
-    # Playwright runs an event loop in this thread, and Django takes that for asynchronous code.
+def playwright() -> Iterator[Playwright]:
+    # It runs an event loop in this thread, and Django takes that for asynchronous code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
+        yield playwright
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+def launched(playwright: Playwright, **options: Any) -> Browser:
+    """A Chromium of its own. options: Playwright's."""
+    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"], **options)
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """One Chromium for all tests; each test gets a profile of its own."""
+    browser = launched(playwright)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
