@@ -333,7 +333,9 @@ def try_again(
     """
     if job.attempt >= job.max_attempts:
         return fail(job, code, text, traceback=traceback)
-    run_at = Value(not_before, DateTimeField()) if not_before else _in(pause)
+    # Not Now() + 0: SQLite's Now() is cut to milliseconds, and the sum sorts after it.
+    soon = _in(pause) if pause else Now()
+    run_at = Value(not_before, DateTimeField()) if not_before else soon
     if not _release(job, Attempt.Outcome.RETRIED, run_at=run_at, **_error(code, text, traceback)):
         raise ClaimLost
     return None

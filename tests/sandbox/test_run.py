@@ -147,7 +147,10 @@ def test_ctrl_c_stops_everything_and_leaves_no_process(stack):
 
 
 def test_a_terminal_that_is_closed_stops_everything_too(stack):
+    # Tests that run under nohup ignore the signal, and so would what they start.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     run = stack.started("--no-samples")
+    signal.signal(signal.SIGHUP, before)
     processes = _all_of(run)
     run.signal(signal.SIGHUP)
     assert run.popen.wait(60) == 0, run.log
