@@ -4,6 +4,7 @@ import itertools
 import os
 import secrets
 import signal
+import sqlite3
 import sys
 import time
 from collections import defaultdict
@@ -276,7 +277,7 @@ def judge_rows() -> None:
 def frozen_with_hint(stage: Stage, worker: psutil.Process) -> Job:
     """Freeze the worker in its blocking pop, and have Redis answer that with a job's hint. Returns the job."""
     while True:
-        send(worker, signal.SIGSTOP)
+        freeze(worker)
         job = stage.accept("tally", "x")
         if stage.redis.client.lrange("rq:queue:network:intermediate", 0, -1) == [str(job.pk).encode()]:
             return job
@@ -287,6 +288,28 @@ def frozen_with_hint(stage: Stage, worker: psutil.Process) -> Job:
 def outcomes(job: Job) -> list[str]:
     """How each attempt of the job ended, in their order."""
     return list(Attempt.objects.filter(job=job).order_by("number").values_list("outcome", flat=True))
+
+
+def freeze(*processes: psutil.Process) -> None:
+    """Stop the processes, but not while one of them holds SQLite's one write lock: then nobody could write at all."""
+    while True:
+        for process in processes:
+            send(process, signal.SIGSTOP)
+        if connection.vendor != "sqlite" or _can_be_written():
+            return
+        for process in processes:
+            send(process, signal.SIGCONT)
+
+
+def _can_be_written() -> bool:
+    database = sqlite3.connect(connection.settings_dict["NAME"], timeout=0.5, isolation_level=None)
+    try:
+        database.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        database.close()
+    return True
 
 
 def send(process: psutil.Process, sign: signal.Signals) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from jobs.models import Attempt, Job, Status
 from tests.faults.conftest import Figure
-from tests.faults.stage import Stage, gone, outcomes, send
+from tests.faults.stage import Stage, freeze, gone, outcomes, send
 from tests.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
@@ -126,8 +126,7 @@ def test_the_late_writes_of_a_frozen_worker_are_refused(stage: Stage, kind: str)
     frozen = stage.start_worker()
     job = stage.accept(kind, "x", hold="before")
     stage.arrived(job)
-    for member in frozen.family():
-        send(member, signal.SIGSTOP)
+    freeze(*frozen.family())
     stage.start_worker()
     stage.arrived(job, 2)
     stage.settle()
@@ -152,8 +151,7 @@ def test_a_worker_alone_that_thaws_takes_its_own_lost_job_again(stage: Stage, ki
     sleeper = stage.start_worker("--role", "media" if kind == "tally" else "network")  # keeps sweeping
     job = stage.accept(kind, "x", hold="before")
     stage.arrived(job)
-    for member in worker.family():
-        send(member, signal.SIGSTOP)
+    freeze(*worker.family())
     wait_until(lambda: outcomes(job) == ["lost"], what="the job is freed")
     for member in worker.family():
         send(member, signal.SIGCONT)
