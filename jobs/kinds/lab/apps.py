@@ -1,6 +1,7 @@
 """The lab as a Django app."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class LabConfig(AppConfig):
@@ -8,7 +9,7 @@ class LabConfig(AppConfig):
 
     name = "jobs.kinds.lab"
     label = "lab"
-    verbose_name = "Lab"
+    verbose_name = gettext_lazy("Lab")
 
     def ready(self) -> None:
         """Make the kinds known to the core."""

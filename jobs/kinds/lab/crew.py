@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from jobs.contract import Failed, Job, Kind, Run, Submission, cancel, submit, wait_of
 from jobs.kinds.lab.models import Value
@@ -52,23 +53,30 @@ def _wait(run: Run, steps: Sequence[UUID], share: Share, text: str) -> None:
         if done > before:
             since = now
         if (lost := mine.filter(status__in=["failed", "cancelled"]).first()) is not None:
-            why = lost.error_text or "Somebody cancelled it."
-            raise Failed("step_failed", f"One of the run's steps was not done. {why} Please run it again.")
+            why = lost.error_text or _("Somebody cancelled it.")
+            raise Failed(
+                "step_failed",
+                _("One of the run's steps was not done. %(why)s Please run it again.") % {"why": why},
+            )
         waiting = mine.filter(status="pending", has_turn=True).first()
         if waiting is None or (wait := wait_of(waiting)) is None or wait.reason != "no_worker":
             worker_seen = now
         elif now - worker_seen > NO_WORKER_SECONDS:
             raise Failed(
                 "no_worker",
-                f"No {waiting.role} worker is running, and this experiment needs one: start it with "
-                f"`manage.py rqworker --role {waiting.role}`, then run it again.",
+                _(
+                    "No %(role)s worker is running, and this experiment needs one: start it with "
+                    "`manage.py rqworker --role %(role)s`, then run it again."
+                )
+                % {"role": waiting.role},
             )
         if now - since > STUCK_SECONDS:
             raise Failed(
                 "stuck",
-                "The workers had other work to do: for two minutes no step was done. Please run it again later.",
+                _("The workers had other work to do: for two minutes no step was done. Please run it again later."),
             )
-        run.progress(share[0] + (share[1] - share[0]) * done / len(steps), f"{text}: {done} of {len(steps)}")
+        so_far = _("%(what)s: %(done)s of %(all)s") % {"what": text, "done": done, "all": len(steps)}
+        run.progress(share[0] + (share[1] - share[0]) * done / len(steps), so_far)
         if done < len(steps):
             time.sleep(LOOK_SECONDS)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -12,6 +13,22 @@ from jobs.kinds.lab.experiments import ALL
 
 RESOURCE = "lab"
 """Runs go on one at a time on the whole site: two that measure at once would measure each other."""
+
+
+def _sizes() -> str:
+    """What the size of each experiment counts, and its bounds."""
+    bounds = (
+        _("%(experiment)s: %(things)s, %(least)s to %(most)s, else %(usual)s")
+        % {
+            "experiment": one.label,
+            "things": one.things,
+            "least": one.smallest,
+            "most": one.largest,
+            "usual": one.usual,
+        }
+        for one in ALL.values()
+    )
+    return f"{'; '.join(bounds)}."
 
 
 class LabForm(KindForm):
@@ -24,10 +41,7 @@ class LabForm(KindForm):
     )
     size = forms.IntegerField(
         required=False,
-        help_text="; ".join(
-            f"{one.label}: {one.things}, {one.smallest} to {one.largest}, else {one.usual}" for one in ALL.values()
-        )
-        + ".",
+        help_text=lazy(_sizes, str)(),
     )
 
     def clean_experiment(self) -> str:
@@ -56,5 +70,6 @@ class LabForm(KindForm):
         """One run."""
         chosen = ALL[self.cleaned_data["experiment"]]
         size = self.cleaned_data["size"] or chosen.usual
-        title = f"{chosen.label}: {size} {chosen.things}"
+        numbers = {"experiment": chosen.label, "size": size, "things": chosen.things}
+        title = _("%(experiment)s: %(size)s %(things)s") % numbers
         return [Submission({"experiment": chosen.name, "size": size}, title, RESOURCE)]

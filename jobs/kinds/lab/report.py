@@ -7,6 +7,8 @@ that it is as legible on a telephone as on a large screen.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 LINE = 20
 """Pixels from one line of a chart to the next."""
 BAR = 14
@@ -131,7 +133,7 @@ def lanes(title: str, description: str, rows: Sequence[tuple[str, Sequence[Span]
 
 def in_seconds(seconds: float) -> str:
     """A duration for people: "85 ms", "1.25 s"."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+    return _("%.0f ms") % (seconds * 1000) if seconds < 1 else _("%.2f s") % seconds
 
 
 def _beside(share: float, y: int, text: str) -> Label:

@@ -18,6 +18,7 @@ from typing import Any
 import requests
 from django.conf import settings
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_lazy
 
 from jobs.contract import Failed, Kind, Role, Run, TryAgain
 from jobs.kinds.lab.models import Value
@@ -40,7 +41,7 @@ def change(run: Run, compute: Callable[[int], int]) -> dict[str, Any]:
         value = Value.objects.filter(pk=run.payload["value"])
         found = value.values_list("number", Now()).first()
         if found is None:
-            raise Failed("run_over", "The run of the lab that this belongs to is over.", can_retry=False)
+            raise Failed("run_over", gettext("The run of the lab that this belongs to is over."), can_retry=False)
         read, read_at = found
         wrote = compute(read)
         with run.transaction():
@@ -62,7 +63,7 @@ class Operation(Step):
     """+ or × on a value, with a pause between reading and writing. payload: value, operation, operand."""
 
     name = "lab_operation"
-    label = "Lab: operation"
+    label = gettext_lazy("Lab: operation")
     role = Role.NETWORK
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class Addition(Step):
     """Computes a number, on a processor, and adds it to a value. payload: value, seed."""
 
     name = "lab_addition"
-    label = "Lab: computed addition"
+    label = gettext_lazy("Lab: computed addition")
     role = Role.MEDIA
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class Comparison(Step):
     """The same computing one task after another, on threads, and in processes."""
 
     name = "lab_comparison"
-    label = "Lab: threads and processes"
+    label = gettext_lazy("Lab: threads and processes")
     role = Role.MEDIA
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -143,7 +144,7 @@ class Call(Step):
     """A call to the slow API. payload: ms, the milliseconds that it takes to answer."""
 
     name = "lab_call"
-    label = "Lab: call to a slow API"
+    label = gettext_lazy("Lab: call to a slow API")
     role = Role.NETWORK
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -151,7 +152,7 @@ class Call(Step):
         try:
             return call_slow_api(run.payload["ms"])
         except requests.RequestException as error:
-            raise TryAgain("practice_network", "The practice network did not answer.") from error
+            raise TryAgain("practice_network", gettext("The practice network did not answer.")) from error
 
 
 def call_slow_api(ms: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
@@ -45,7 +46,7 @@ def waits(request: HttpRequest) -> HttpResponse:
     try:
         return JsonResponse(call_slow_api(ms))
     except requests.RequestException:
-        return JsonResponse({"error": "The practice network did not answer."}, status=502)
+        return JsonResponse({"error": _("The practice network did not answer.")}, status=502)
 
 
 @csrf_exempt

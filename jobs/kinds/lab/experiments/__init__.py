@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
 from jobs.contract import Run
 from jobs.kinds.lab.experiments import locks, offload, race
 from jobs.kinds.lab.report import Part
@@ -18,9 +21,9 @@ class Experiment:
     """
 
     name: str
-    label: str
-    question: str
-    things: str
+    label: str | Promise
+    question: str | Promise
+    things: str | Promise
     smallest: int
     usual: int
     largest: int
@@ -34,10 +37,12 @@ ALL = {
     for one in (
         Experiment(
             "race",
-            "Race",
-            "Two jobs change the same value at the same moment: +2 and ×5, on a 2. What comes out, with protection "
-            "off and on?",
-            "repetitions",
+            gettext_lazy("Race"),
+            gettext_lazy(
+                "Two jobs change the same value at the same moment: +2 and ×5, on a 2. What comes out, with protection "
+                "off and on?"
+            ),
+            gettext_lazy("repetitions"),
             1,
             20,
             100,
@@ -46,10 +51,12 @@ ALL = {
         ),
         Experiment(
             "locks",
-            "One lock for all, or one for each",
-            "Jobs compute on several values. What do they gain from a lock for each value over one lock for all, and "
-            "what do they lose without any? And why processes, not threads?",
-            "values",
+            gettext_lazy("One lock for all, or one for each"),
+            gettext_lazy(
+                "Jobs compute on several values. What do they gain from a lock for each value over one lock for all, "
+                "and what do they lose without any? And why processes, not threads?"
+            ),
+            gettext_lazy("values"),
             2,
             4,
             8,
@@ -58,10 +65,12 @@ ALL = {
         ),
         Experiment(
             "offload",
-            "Inside the request, or behind the queue",
-            "Visitors need a call to a slow API. How long do they, and everybody else, wait for an answer if the view "
-            "makes the call, and if it queues a job?",
-            "visitors",
+            gettext_lazy("Inside the request, or behind the queue"),
+            gettext_lazy(
+                "Visitors need a call to a slow API. How long do they, and everybody else, wait for an answer if the "
+                "view makes the call, and if it queues a job?"
+            ),
+            gettext_lazy("visitors"),
             10,
             80,
             100,

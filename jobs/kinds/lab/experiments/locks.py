@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from jobs.contract import Run, Submission
 from jobs.kinds.lab import crew
 from jobs.kinds.lab.models import Value
@@ -11,23 +14,29 @@ from jobs.kinds.lab.steps import Addition, Comparison
 OPERATIONS = 3
 """Additions to each value."""
 MODES = {
-    "global": ("One lock for all", "wait"),
-    "each": ("One lock for each", "good"),
-    "none": ("No lock", "bad"),
+    "global": (gettext_lazy("One lock for all"), "wait"),
+    "each": (gettext_lazy("One lock for each"), "good"),
+    "none": (gettext_lazy("No lock"), "bad"),
 }
-WAYS = {"sequence": "One after another", "threads": "On threads of one process", "processes": "In processes"}
+WAYS = {
+    "sequence": gettext_lazy("One after another"),
+    "threads": gettext_lazy("On threads of one process"),
+    "processes": gettext_lazy("In processes"),
+}
 QUIET = 0.8
 """Cores that one thread keeps busy, at least, on a machine that has them to spare."""
 GIL = (
-    "A global interpreter lock lets only one thread of a Python process compute at a time: however many threads there "
-    "are, they take turns on one core.",
-    "Processes have an interpreter and a lock each, so they compute side by side on all cores.",
-    "That is why what computes here runs in processes, and only what waits (for a mail server, for an API) on threads: "
-    "a thread that waits lets go of the lock.",
+    gettext_lazy(
+        "A global interpreter lock lets only one thread of a Python process compute at a time: however many threads "
+        "there are, they take turns on one core."
+    ),
+    gettext_lazy("Processes have an interpreter and a lock each, so they compute side by side on all cores."),
+    gettext_lazy(
+        "That is why what computes here runs in processes, and only what waits (for a mail server, for an API) on "
+        "threads: a thread that waits lets go of the lock."
+    ),
 )
-
-
-DISTURBED = (
+DISTURBED = gettext_lazy(
     "While this was measured the machine was busy with other work, so all of it took longer than it would on a quiet "
     "one, and fewer cores were to be had: compare the rows with each other, and run it again later."
 )
@@ -44,8 +53,9 @@ def run(run: Run, size: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for number, (mode, resource) in enumerate(resources.items()):
         share = (30.0 * number, 30.0 * (number + 1))
-        found[mode] = _additions(run, size, resource, share, MODES[mode][0])
-    (found["comparison"],) = crew.do(run, Comparison(), [Submission({}, "Comparison")], (90, 100), "Threads, processes")
+        found[mode] = _additions(run, size, resource, share, str(MODES[mode][0]))
+    text = _("Threads, processes")
+    (found["comparison"],) = crew.do(run, Comparison(), [Submission({}, "Comparison")], (90, 100), text)
     return found
 
 
@@ -86,33 +96,46 @@ def report(found: dict[str, Any]) -> list[Part]:
     size = 1 + max(job["value"] for job in found["each"]["jobs"])
     comparison = found["comparison"]
     locks = Part(
-        "The same work under three kinds of lock",
+        _("The same work under three kinds of lock"),
         [
-            f"{OPERATIONS} jobs on each of {size} values, on a machine with {comparison['cores']} cores. Each job "
-            "reads its value, computes, and writes the sum.",
-            "One lock for all keeps the values right and leaves the other cores idle. No lock uses them and loses what "
-            "jobs on the same value write over. One lock for each value does both: right, and side by side.",
-            *([] if _busy(comparison["sequence"]) >= QUIET else [DISTURBED]),
+            _(
+                "%(jobs)s jobs on each of %(size)s values, on a machine with %(cores)s cores. Each job reads its "
+                "value, computes, and writes the sum."
+            )
+            % {"jobs": OPERATIONS, "size": size, "cores": comparison["cores"]},
+            _(
+                "One lock for all keeps the values right and leaves the other cores idle. No lock uses them and loses "
+                "what jobs on the same value write over. One lock for each value does both: right, and side by side."
+            ),
+            *([] if _busy(comparison["sequence"]) >= QUIET else [str(DISTURBED)]),
         ],
         [_modes_chart(found, mode, size) for mode in MODES],
         [
             Table(
-                "Time, cores and values",
-                ["", "Time", "Processor time", "Cores kept busy", "Right values", "Jobs at once", "on one value"],
-                [_modes_row(found[mode], name, size) for mode, (name, _) in MODES.items()],
+                _("Time, cores and values"),
+                [
+                    "",
+                    _("Time"),
+                    _("Processor time"),
+                    _("Cores kept busy"),
+                    _("Right values"),
+                    _("Jobs at once"),
+                    _("on one value"),
+                ],
+                [_modes_row(found[mode], str(name), size) for mode, (name, tone) in MODES.items()],
             )
         ],
     )
     threads = Part(
-        "Threads of one process, and processes",
-        GIL,
+        _("Threads of one process, and processes"),
+        [str(sentence) for sentence in GIL],
         [
             bars(
-                f"{comparison['tasks']} tasks that compute",
+                _("%(tasks)s tasks that compute") % {"tasks": comparison["tasks"]},
                 " ".join(f"{name}: {in_seconds(comparison[way]['wall'])}." for way, name in WAYS.items()),
                 [
                     Bar(
-                        name,
+                        str(name),
                         comparison[way]["wall"],
                         in_seconds(comparison[way]["wall"]),
                         "good" if way == "processes" else "accent",
@@ -123,10 +146,10 @@ def report(found: dict[str, Any]) -> list[Part]:
         ],
         [
             Table(
-                "The same tasks three ways",
-                ["", "Time", "Processor time", "Cores kept busy"],
+                _("The same tasks three ways"),
+                ["", _("Time"), _("Processor time"), _("Cores kept busy")],
                 [
-                    [name, in_seconds(way["wall"]), in_seconds(way["cpu"]), f"{_busy(way):.2f}"]
+                    [str(name), in_seconds(way["wall"]), in_seconds(way["cpu"]), f"{_busy(way):.2f}"]
                     for way, name in ((comparison[way], name) for way, name in WAYS.items())
                 ],
             )
@@ -147,7 +170,7 @@ def _modes_row(mode: dict[str, Any], name: str, size: int) -> list[str]:
         in_seconds(mode["wall"]),
         in_seconds(mode["cpu"]),
         f"{_busy(mode):.2f}",
-        f"{mode['right']} of {size}",
+        _("%(count)s of %(size)s") % {"count": mode["right"], "size": size},
         str(mode["together"]),
         str(mode["on_one"]),
     ]
@@ -158,11 +181,16 @@ def _modes_chart(found: dict[str, Any], mode: str, size: int) -> Chart:
     jobs = found[mode]["jobs"]
     seconds = max(found[other]["wall"] for other in MODES)
     rows = [
-        (f"Value {value + 1}", [Span(job["start"], job["end"], tone) for job in jobs if job["value"] == value])
+        (
+            _("Value %(number)s") % {"number": value + 1},
+            [Span(job["start"], job["end"], tone) for job in jobs if job["value"] == value],
+        )
         for value in range(size)
     ]
-    said = (
-        f"{len(jobs)} jobs took {in_seconds(found[mode]['wall'])}; at most {found[mode]['together']} ran at once, "
-        f"{found[mode]['on_one']} on one value."
-    )
-    return lanes(name, said, rows, seconds)
+    said = _("%(jobs)s jobs took %(time)s; at most %(together)s ran at once, %(on_one)s on one value.") % {
+        "jobs": len(jobs),
+        "time": in_seconds(found[mode]["wall"]),
+        "together": found[mode]["together"],
+        "on_one": found[mode]["on_one"],
+    }
+    return lanes(str(name), said, rows, seconds)

@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import requests
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from jobs.contract import Failed, Job, Run
 from jobs.kinds.lab import crew, passes, server
@@ -23,7 +25,7 @@ PAUSE_SECONDS = 0.03
 """Between two of the others; so there are at most 100."""
 TIMEOUT = 20
 """Seconds until a visitor goes away."""
-MODES = {"waits": ("Inside the request", "bad"), "queues": ("Behind the queue", "good")}
+MODES = {"waits": (gettext_lazy("Inside the request"), "bad"), "queues": (gettext_lazy("Behind the queue"), "good")}
 
 
 def run(run: Run, size: int) -> dict[str, Any]:
@@ -37,18 +39,20 @@ def run(run: Run, size: int) -> dict[str, Any]:
     except requests.RequestException:
         raise Failed(
             "practice_network",
-            "The practice network does not answer, and this experiment calls it: start it with "
-            "`manage.py practice_network`, then run it again.",
+            _(
+                "The practice network does not answer, and this experiment calls it: start it with "
+                "`manage.py practice_network`, then run it again."
+            ),
         ) from None
-    run.progress(0, "Starting a web server for the experiment")
+    run.progress(0, _("Starting a web server for the experiment"))
     with server.serving() as site:
         visit = _Visits(site, passes.issue(run.job_id, API_MS))
         visit.warm_up()
-        run.progress(10, "The view that waits")
-        waits, _ = visit.load("waits", size)
-        run.progress(50, "The view that queues")
+        run.progress(10, _("The view that waits"))
+        waits = visit.load("waits", size)[0]
+        run.progress(50, _("The view that queues"))
         queues, jobs = visit.load("queues", size)
-    crew.finish(run, jobs, (80, 100), "The queued calls")
+    crew.finish(run, jobs, (80, 100), _("The queued calls"))
     outcomes = [
         (job.finished_at - job.created_at).total_seconds() for job in Job.objects.filter(pk__in=jobs) if job.finished_at
     ]
@@ -67,7 +71,7 @@ class _Visits:
         with ThreadPoolExecutor(server.PROCESSES * 4) as pool:
             answers = list(pool.map(lambda _: self._ask("GET", "page"), range(server.PROCESSES * 8)))
         if None in answers:
-            raise Failed("no_server", "The experiment's web server did not answer. Please run it again later.")
+            raise Failed("no_server", _("The experiment's web server did not answer. Please run it again later."))
 
     def load(self, view: str, size: int) -> tuple[dict[str, Any], list[UUID]]:
         """`size` visitors of a view, and others meanwhile. Returns their times, and the jobs that were made."""
@@ -118,67 +122,86 @@ def _times(seconds: Sequence[float]) -> dict[str, Any]:
 def report(found: dict[str, Any]) -> list[Part]:
     """Response times of the visitors, and how many others were answered."""
     waits, queues = found["waits"], found["queues"]
-    api, period = f"{found['api']:g} s", f"{found['seconds']:g} s"
+    api, period = _("%g s") % found["api"], _("%g s") % found["seconds"]
     times = Part(
-        "How long visitors wait for their answer",
+        _("How long visitors wait for their answer"),
         [
-            f"{waits['visitors']} visitors within {period} need a call to an API that takes {api} to answer. A view "
-            "that makes the call keeps each of them, and one of the web server's threads, waiting for it. A view that "
-            "queues a job answers at once; the call's outcome was there "
-            f"{_time(queues['outcome']['median'])} after that (median; 95 % within {_time(queues['outcome']['p95'])}).",
+            _(
+                "%(visitors)s visitors within %(period)s need a call to an API that takes %(api)s to answer. A view "
+                "that makes the call keeps each of them, and one of the web server's threads, waiting for it. A view "
+                "that queues a job answers at once; the call's outcome was there %(median)s after that (median; "
+                "95 %% within %(p95)s)."
+            )
+            % {
+                "visitors": waits["visitors"],
+                "period": period,
+                "api": api,
+                "median": _time(queues["outcome"]["median"]),
+                "p95": _time(queues["outcome"]["p95"]),
+            },
         ],
         [_times_chart(found)],
         [
             Table(
-                "Response times",
-                ["", "Answered", "Median", "95 % within", "99 % within"],
+                _("Response times"),
+                _head(),
                 [
-                    *(_times_row(name, found[mode], found[mode]["visitors"]) for mode, (name, _) in MODES.items()),
-                    _times_row("The queued call's outcome", queues["outcome"], queues["visitors"]),
+                    *(
+                        _times_row(str(name), found[mode], found[mode]["visitors"])
+                        for mode, (name, tone) in MODES.items()
+                    ),
+                    _times_row(_("The queued call's outcome"), queues["outcome"], queues["visitors"]),
                 ],
             )
         ],
     )
     others = Part(
-        "Who else could be answered meanwhile",
+        _("Who else could be answered meanwhile"),
         [
-            f"In the same {period} other visitors wanted a plain page, one after another. Where the web server's "
-            f"threads waited for the API, {waits['others']['count']} of them got it; where they did not, "
-            f"{queues['others']['count']}."
+            _(
+                "In the same %(period)s other visitors wanted a plain page, one after another. Where the web server's "
+                "threads waited for the API, %(waiting)s of them got it; where they did not, %(queueing)s."
+            )
+            % {"period": period, "waiting": waits["others"]["count"], "queueing": queues["others"]["count"]}
         ],
         [_others_chart(found)],
         [
             Table(
-                "Other visitors",
-                ["", "Answered", "Median", "95 % within", "99 % within"],
-                [_times_row(name, found[mode]["others"]) for mode, (name, _) in MODES.items()],
+                _("Other visitors"),
+                _head(),
+                [_times_row(str(name), found[mode]["others"]) for mode, (name, tone) in MODES.items()],
             )
         ],
     )
     return [times, others]
 
 
+def _head() -> list[str]:
+    """What is above the columns of `_times_row`."""
+    return ["", _("Answered"), _("Median"), _("95 % within"), _("99 % within")]
+
+
 def _times_chart(found: dict[str, Any]) -> Chart:
     rows = [
         Bar(f"{name}: {words}", found[mode][measure] or 0, _time(found[mode][measure]), tone)
-        for measure, words in (("median", "median"), ("p95", "95 % within"), ("p99", "99 % within"))
+        for measure, words in (("median", _("median")), ("p95", _("95 % within")), ("p99", _("99 % within")))
         for mode, (name, tone) in MODES.items()
     ]
-    return bars("Response times", " ".join(f"{row.name} {row.text}." for row in rows), rows)
+    return bars(_("Response times"), " ".join(f"{row.name} {row.text}." for row in rows), rows)
 
 
 def _others_chart(found: dict[str, Any]) -> Chart:
     rows = [
-        Bar(name, found[mode]["others"]["count"], str(found[mode]["others"]["count"]), tone)
+        Bar(str(name), found[mode]["others"]["count"], str(found[mode]["others"]["count"]), tone)
         for mode, (name, tone) in MODES.items()
     ]
-    return bars("Others answered", " ".join(f"{row.name}: {row.text}." for row in rows), rows)
+    return bars(_("Others answered"), " ".join(f"{row.name}: {row.text}." for row in rows), rows)
 
 
 def _times_row(name: str, times: dict[str, Any], of: int | None = None) -> list[str]:
-    count = f"{times['count']} of {of}" if of else str(times["count"])
+    count = _("%(count)s of %(size)s") % {"count": times["count"], "size": of} if of else str(times["count"])
     return [name, count, *(_time(times[measure]) for measure in ("median", "p95", "p99"))]
 
 
 def _time(seconds: float | None) -> str:
-    return "none" if seconds is None else in_seconds(seconds)
+    return _("none") if seconds is None else in_seconds(seconds)

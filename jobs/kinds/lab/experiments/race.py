@@ -3,6 +3,9 @@
 from collections import Counter
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from jobs.contract import Run, Submission
 from jobs.kinds.lab import crew
 from jobs.kinds.lab.models import Value
@@ -15,7 +18,7 @@ TASKS = (("+", 2), ("×", 5))
 RIGHT = (START + 2) * 5
 OUTCOMES = (4, 10, 12, RIGHT)
 """What can come out: ×5 was erased; +2 was erased; both counted, in the wrong order; both counted, in order."""
-MODES = {"off": ("Protection off", "bad"), "on": ("Protection on", "good")}
+MODES = {"off": (gettext_lazy("Protection off"), "bad"), "on": (gettext_lazy("Protection on"), "good")}
 
 
 def run(run: Run, size: int) -> dict[str, Any]:
@@ -23,8 +26,8 @@ def run(run: Run, size: int) -> dict[str, Any]:
 
     Returns for each mode how often each number came out, and one run: who read and wrote what, when (in seconds).
     """
-    off = _all_pairs(run, size, "", (0, 50), "Without protection")
-    return {"off": off, "on": _all_pairs(run, size, "lab:value:", (50, 100), "With protection")}
+    off = _all_pairs(run, size, "", (0, 50), _("Without protection"))
+    return {"off": off, "on": _all_pairs(run, size, "lab:value:", (50, 100), _("With protection"))}
 
 
 def _all_pairs(run: Run, size: int, resource: str, share: crew.Share, text: str) -> dict[str, Any]:
@@ -74,33 +77,36 @@ def report(found: dict[str, Any]) -> list[Part]:
     wrong, still_wrong = (size - found[mode]["counts"][str(RIGHT)] for mode in MODES)
     numbers = sorted({number for mode in MODES for number in found[mode]["counts"]}, key=int)
     counts = Part(
-        "What came out of 2, +2 and ×5",
+        _("What came out of 2, +2 and ×5"),
         [
-            f"In the order in which the tasks were submitted, ({START} + 2) × 5 = {RIGHT}. Without protection "
-            f"{wrong} of {size} runs ended with another number: both tasks had read the value before the other wrote, "
-            "so the one that wrote last erased the other's work (4: ×5 was erased; 10: +2 was), or they came in the "
-            f"wrong order (12). With both tasks on one resource, {still_wrong} of {size} did."
+            _(
+                "In the order in which the tasks were submitted, (%(start)s + 2) × 5 = %(right)s. Without protection "
+                "%(wrong)s of %(size)s runs ended with another number: both tasks had read the value before the other "
+                "wrote, so the one that wrote last erased the other's work (4: ×5 was erased; 10: +2 was), or they "
+                "came in the wrong order (12). With both tasks on one resource, %(still_wrong)s of %(size)s did."
+            )
+            % {"start": START, "right": RIGHT, "wrong": wrong, "size": size, "still_wrong": still_wrong}
         ],
         [_counts_chart(found, mode) for mode in MODES],
         [
             Table(
-                "How often each number came out",
+                _("How often each number came out"),
                 ["", *numbers],
                 [
-                    [name, *(str(found[mode]["counts"].get(number, 0)) for number in numbers)]
-                    for mode, (name, _) in MODES.items()
+                    [str(name), *(str(found[mode]["counts"].get(number, 0)) for number in numbers)]
+                    for mode, (name, tone) in MODES.items()
                 ],
             )
         ],
     )
     example = Part(
-        "One run of each, as it happened",
-        ["Each bar begins where a task reads the value and ends where it writes its own."],
+        _("One run of each, as it happened"),
+        [_("Each bar begins where a task reads the value and ends where it writes its own.")],
         [_example_chart(found, mode) for mode in MODES],
         [
             Table(
-                "Who read and wrote what, when",
-                ["", "Read", "at", "Wrote", "at"],
+                _("Who read and wrote what, when"),
+                ["", _("Read"), _("at"), _("Wrote"), _("at")],
                 [
                     [
                         f"{MODES[mode][0]}: {task['task']}",
@@ -119,15 +125,22 @@ def report(found: dict[str, Any]) -> list[Part]:
 
 
 def _counts_chart(found: dict[str, Any], mode: str) -> Chart:
-    name, _ = MODES[mode]
     counts = found[mode]["counts"]
     size = sum(counts.values())
     rows = [
-        Bar(f"{number}", count, f"{count} of {size}", "good" if number == str(RIGHT) else "bad")
+        Bar(
+            number,
+            count,
+            _("%(count)s of %(size)s") % {"count": count, "size": size},
+            "good" if number == str(RIGHT) else "bad",
+        )
         for number, count in counts.items()
     ]
-    said = ", ".join(f"{number} came out {count} times" for number, count in counts.items())
-    return bars(name, f"Of {size} runs: {said}.", rows)
+    said = ", ".join(
+        _("%(number)s came out %(count)s times") % {"number": number, "count": count}
+        for number, count in counts.items()
+    )
+    return bars(str(MODES[mode][0]), _("Of %(size)s runs: %(said)s.") % {"size": size, "said": said}, rows)
 
 
 def _example_chart(found: dict[str, Any], mode: str) -> Chart:
@@ -142,16 +155,16 @@ def _example_chart(found: dict[str, Any], mode: str) -> Chart:
                     task["read_at"],
                     task["wrote_at"],
                     tone,
-                    f"{task['task']} reads {task['read']}",
-                    f"{task['task']} writes {task['wrote']}",
+                    _("%(task)s reads %(read)s") % task,
+                    _("%(task)s writes %(wrote)s") % task,
                 )
             ],
         )
         for task in tasks
     ]
     said = "; ".join(
-        f"{task['task']} read {task['read']} after {in_seconds(task['read_at'])} "
-        f"and wrote {task['wrote']} after {in_seconds(task['wrote_at'])}"
+        _("%(task)s read %(read)s after %(read_at)s and wrote %(wrote)s after %(wrote_at)s")
+        % {**task, "read_at": in_seconds(task["read_at"]), "wrote_at": in_seconds(task["wrote_at"])}
         for task in tasks
     )
-    return lanes(f"{name}: one run", f"{said}.", rows, seconds)
+    return lanes(_("%(mode)s: one run") % {"mode": name}, f"{said}.", rows, seconds)
