@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from jobs import execution, lifecycle
-from jobs.kind import Submission
-from jobs.models import Job
+from jobs import execution, lifecycle, pauses
+from jobs.kind import Role, Submission
+from jobs.models import Job, Worker
 from jobs.samples import sample_photo, sample_sound
 from tests.browser.conftest import AXE
 from tests.kind_app.kind import Echo
@@ -123,3 +124,14 @@ def test_axe_finds_nothing_on_the_pages_of_converted_files(open_page, user, sche
         page.evaluate(f"{AXE.read_text()}; 0")
         found[address] = page.evaluate(RUN)
     assert {address: problems for address, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_monitor(open_page, jobs, scheme):
+    """Our part of the page only: around it is Django's admin, whose breadcrumb link axe takes for a link in a text."""
+    staff = User.objects.create_superuser("staff", "staff@example.org", "a-long-password")
+    Worker.objects.create(name="host:1:abc", role="media", concurrency=2)
+    pauses.pause(Role.MEDIA, "The disk is full.", "staff")
+    page = open_page("/admin/monitor/", user=staff, color_scheme=scheme)
+    page.evaluate(f"{AXE.read_text()}; 0")
+    assert page.evaluate(RUN.replace("run()", "run('#content-main')")) == []
