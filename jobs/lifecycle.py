@@ -453,7 +453,8 @@ def skip(job_id: UUID) -> bool:
 def delete(job_ids: Iterable[UUID]) -> int:
     """finished → (nothing), with all that belongs to them. Returns how many: those that are not finished stay.
 
-    A failed job that holds its line lets it go on. What kinds keep of the jobs is deleted next: see `jobs.leftovers`.
+    A failed job that holds its line lets it go on (`_leave_turn`). What kinds keep of the jobs is deleted next: see
+    `jobs.leftovers`.
     """
     chosen = Job.objects.filter(pk__in=list(job_ids))
     for awaited in chosen.filter(awaited=True).values_list("pk", flat=True):
@@ -467,7 +468,6 @@ def delete(job_ids: Iterable[UUID]) -> int:
         Job.objects.filter(pk__in=list(rows)).delete()
         Submit.objects.filter(pk__in=set(rows.values()) - {None}, jobs__isnull=True).delete()
         for resource in lines:
-            _push_runnable(_pass_turn(resource))
             # Its name may tell something about a person; the first job that comes back begins a new line.
             Resource.objects.filter(~Exists(Job.objects.filter(resource=resource)), name=resource).delete()
     return len(rows)

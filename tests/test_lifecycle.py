@@ -563,6 +563,16 @@ def test_a_job_on_hold_can_be_cancelled():
     assert list(Job.objects.runnable()) == [second]
 
 
+def test_a_job_that_is_accepted_while_an_empty_line_is_on_hold_waits_too():
+    first = accept("r")
+    lifecycle.hold(started(first), "revoked", "Connect the account again.")
+    lifecycle.cancel(first.pk)
+    later = accept("r")
+    assert not Job.objects.runnable().exists()
+    lifecycle.resume("r")
+    assert list(Job.objects.runnable()) == [later]
+
+
 def test_a_job_without_a_resource_can_not_wait_for_a_person():
     job = started(accept())
     lifecycle.hold(job, "revoked", "Connect the account again.")

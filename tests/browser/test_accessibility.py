@@ -1,12 +1,14 @@
 """axe-core finds nothing to object to on any page, light and dark. Needs `npm ci`; see collect_ignore in conftest."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
+from playwright.sync_api import Page
 
 from jobs import execution, lifecycle, pauses
 from jobs.kind import Role, Submission
@@ -19,7 +21,8 @@ from tests.processes import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-RUN = "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))"
+RUN = """(within) => axe.run(within).then(({ violations }) =>
+    violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))"""
 FOR_ALL = ("/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/nowhere/", "/time-zone/")
 FOR_USERS = (
     "/",
@@ -33,6 +36,19 @@ FOR_USERS = (
     "/erasure/",
 )
 KINDS = ("echo", "media", "social", "arithmetic")
+
+
+def unfold(page: Page) -> None:
+    """Show what is folded away: axe looks at nothing else."""
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+
+
+def problems(page: Page, within: str = "html") -> list[Any]:
+    """What axe objects to in this part of the page: the rule, and the elements."""
+    unfold(page)
+    page.evaluate(f"{AXE.read_text()}; 0")
+    found: list[Any] = page.evaluate(RUN, within)
+    return found
 
 
 @pytest.fixture
@@ -70,9 +86,7 @@ def test_axe_finds_nothing_on_any_page(open_page, user, jobs, scheme):
         page = open_page("/", user=who, color_scheme=scheme)
         for address in addresses:
             page.goto(address)
-            page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
-            page.evaluate(f"{AXE.read_text()}; 0")
-            found[address] = page.evaluate(RUN)
+            found[address] = problems(page)
     assert {address: problems for address, problems in found.items() if problems} == {}
 
 
@@ -84,11 +98,10 @@ def test_axe_finds_nothing_while_a_post_is_written(open_page, user, scheme):
     for box in page.get_by_role("checkbox").all():
         box.check()
     page.get_by_label("Text").fill("Hello https://example.org/")
-    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    unfold(page)
     page.get_by_label("From this device").first.set_input_files(ROOT / "jobs" / "static" / "jobs" / "icon.svg")
     page.get_by_label("Content warning").fill("Boats")
-    page.evaluate(f"{AXE.read_text()}; 0")
-    assert page.evaluate(RUN) == []
+    assert problems(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -98,8 +111,7 @@ def test_axe_finds_nothing_where_accounts_are_connected(open_page, user, scheme)
     page = open_page("/", user=user, color_scheme=scheme)
     for address in ("accounts", "connect/mastodon", "connect/bluesky", "connect/webhook"):
         page.goto(f"/social/{address}/")
-        page.evaluate(f"{AXE.read_text()}; 0")
-        assert page.evaluate(RUN) == [], address
+        assert problems(page) == [], address
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -120,9 +132,7 @@ def test_axe_finds_nothing_on_the_pages_of_converted_files(open_page, user, sche
     for address in ("", *addresses):
         if address:
             page.goto(address)
-        page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
-        page.evaluate(f"{AXE.read_text()}; 0")
-        found[address] = page.evaluate(RUN)
+        found[address] = problems(page)
     assert {address: problems for address, problems in found.items() if problems} == {}
 
 
@@ -133,5 +143,4 @@ def test_axe_finds_nothing_on_the_monitor(open_page, jobs, scheme):
     Worker.objects.create(name="host:1:abc", role="media", concurrency=2)
     pauses.pause(Role.MEDIA, "The disk is full.", "staff")
     page = open_page("/admin/monitor/", user=staff, color_scheme=scheme)
-    page.evaluate(f"{AXE.read_text()}; 0")
-    assert page.evaluate(RUN.replace("run()", "run('#content-main')")) == []
+    assert problems(page, "#content-main") == []

@@ -148,13 +148,14 @@ def test_it_can_be_repeated_after_its_worker_died_anywhere(ann, user):
     assert job.status == Status.SUCCEEDED
 
 
-def test_a_line_in_which_others_wait_goes_on(ann, user, other_user):
+def test_a_line_in_which_others_wait_goes_on(ann, user, other_user, django_capture_on_commit_callbacks):
     mine, theirs = accept(user, resource="shared"), accept(other_user, resource="shared")
     running = lifecycle.start(mine.pk, "w")
     assert running
     lifecycle.fail(running, "c", "t")
     assert not Job.objects.runnable().filter(pk=theirs.pk).exists()
-    perform(str(ask(ann).pk))
+    with django_capture_on_commit_callbacks(execute=True):
+        perform(str(ask(ann).pk))
     assert Job.objects.runnable().get() == theirs
 
 
