@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -28,7 +28,7 @@ from django.dispatch import receiver
 from jobs import dispatch
 from jobs.kind import ClaimLost, Kind, Stopped, Submission
 from jobs.models import Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
-from jobs.statements import AnyGiven, Given, Update
+from jobs.statements import AnyGiven, Given, Insert, Update
 
 _ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
 """What is so of every job whose attempt was its last."""
@@ -84,10 +84,10 @@ def submit(
             awaited = {one.after for one in submissions}
             # Those of one submit have the same `created_at`, more or less: ids in order keep them in order.
             ids = sorted(uuid4() for _ in submissions)
-            jobs: list[Job] = []
+            rows: list[Job] = []
             for index, (one, (position, has_turn)) in enumerate(zip(submissions, places, strict=True)):
                 its_kind = one.kind or kind
-                job = Job(
+                row = Job(
                     id=ids[index],
                     owner=owner,
                     visitor=visitor,
@@ -99,15 +99,14 @@ def submit(
                     position=position,
                     has_turn=has_turn and one.after is None,
                     holds_line=its_kind.holds_line and bool(one.resource),
-                    after=None if one.after is None else jobs[one.after],
+                    after_id=None if one.after is None else ids[one.after],
                     awaited=index in awaited,
                     max_attempts=its_kind.max_attempts,
                     time_limit=its_kind.time_limit,
-                    **({"run_at": run_at} if run_at else {}),
                 )
-                job.payload = one.payload
-                job.save(force_insert=True)
-                jobs.append(job)
+                row.payload = one.payload
+                rows.append(row)
+            jobs = _inserted(rows, run_at)
             if run_at is None:
                 _push([(job.pk, job.role) for job in jobs if job.has_turn])
     except IntegrityError:
@@ -117,6 +116,22 @@ def submit(
             raise
         return earlier
     return Accepted(jobs, together)
+
+
+_JOB = {field.attname: field for field in Job._meta.concrete_fields}
+_INSERT = Insert(
+    lambda: Job(
+        **{name: Given(name, field) for name, field in _JOB.items()}
+        | {"created_at": Now(), "run_at": Coalesce(Given("run_at", _JOB["run_at"]), Now())}
+    )
+)
+
+
+def _inserted(rows: Iterable[Job], run_at: datetime | None) -> list[Job]:
+    """Insert the rows. Returns them with what the database's clock says left to be read."""
+    values = [{name: getattr(row, name) for name in _JOB if name not in {"created_at", "run_at"}} for row in rows]
+    _INSERT.run(*({**one, "run_at": run_at} for one in values))
+    return [Job.from_db(connection.alias, list(one), list(one.values())) for one in values]
 
 
 def find(owner: User | None, idempotency_key: str, fingerprint: str) -> Accepted | None:
@@ -166,8 +181,9 @@ def start(job_id: UUID, worker: str) -> Job | None:
     return next(iter(start_all([job_id], worker)), None)
 
 
-_JOB = {field.attname: field for field in Job._meta.concrete_fields}
-_NEEDED = "id owner_id kind payload_text title resource awaited kept status attempt max_attempts time_limit worker"
+_NEEDED = (
+    "id owner_id kind payload_text title resource awaited kept status attempt max_attempts time_limit worker started_at"
+)
 _START = Update(
     lambda: (
         Job.objects.runnable().filter(
@@ -193,11 +209,7 @@ def start_all(job_ids: Iterable[UUID], worker: str) -> list[Job]:
     Not those that are not due, have not their turn, stand in a paused queue, were taken by another worker, or do not
     exist.
     """
-    with transaction.atomic():
-        jobs: list[Job] = _START.rows(job_ids=list(job_ids), worker=worker)
-        if jobs:
-            Attempt.objects.bulk_create([Attempt(job=job, number=job.attempt, worker=worker) for job in jobs])
-    return jobs
+    return _START.rows(Job, job_ids=list(job_ids), worker=worker)
 
 
 def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
@@ -280,10 +292,14 @@ _SUCCEED = Update(
         },
     )
 )
-_ATTEMPT_SUCCEEDED = Update(
-    lambda: (
-        Attempt.objects.filter(job=Given("job_id", _JOB["id"]), number=Given("attempt", _JOB["attempt"])),
-        {"outcome": Attempt.Outcome.SUCCEEDED, "ended_at": Now()},
+_ATTEMPT_SUCCEEDED = Insert(
+    lambda: Attempt(  # type: ignore[misc]
+        job_id=Given("job_id", _JOB["id"]),
+        number=Given("attempt", _JOB["attempt"]),
+        worker=Given("worker", _JOB["worker"]),
+        started_at=Given("started_at", _JOB["started_at"]),
+        ended_at=Now(),
+        outcome=Attempt.Outcome.SUCCEEDED,
     )
 )
 
@@ -304,7 +320,12 @@ def succeed_all(ended: Iterable[tuple[Job, Mapping[str, Any]]]) -> set[UUID]:
             rows = Job.objects.filter(pk__in=[job.pk for job in moved], status=Status.SUCCEEDED)
             attempts = dict(rows.values_list("pk", "attempt"))
             moved = [job for job in moved if attempts.get(job.pk) == job.attempt]
-        _ATTEMPT_SUCCEEDED.run(*({"job_id": job.pk, "attempt": job.attempt} for job in moved))
+        _ATTEMPT_SUCCEEDED.run(
+            *(
+                {"job_id": job.pk, "attempt": job.attempt, "worker": job.worker, "started_at": job.started_at}
+                for job in moved
+            )
+        )
         _push_runnable([following for job in moved for following in _pass_turn(job.resource)])
         for job in moved:
             _settle_later(job)
@@ -528,9 +549,17 @@ def _leave_line(job_id: UUID, guard: JobQuerySet, **values: Any) -> bool:
 
 
 def _end_attempt(job: Job, outcome: Attempt.Outcome, values: Mapping[str, Any]) -> None:
-    """Write the attempt's own record."""
+    """Write the record of an attempt that ended otherwise than in success."""
     errors = {name: values[name] for name in ("error_code", "error_text", "traceback") if name in values}
-    Attempt.objects.filter(job=job, number=job.attempt).update(outcome=outcome, ended_at=Now(), **errors)
+    Attempt.objects.create(
+        job=job,
+        number=job.attempt,
+        worker=job.worker,
+        started_at=cast(datetime, job.started_at),
+        ended_at=Now(),
+        outcome=outcome,
+        **errors,
+    )
 
 
 def _lock(resource: str) -> None:

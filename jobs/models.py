@@ -292,9 +292,10 @@ class Job(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at running a job, kept so that its history can be read after the fact.
+    """One try at running a job that has ended, kept so that its history can be read after the fact.
 
-    outcome: "" while it runs; then succeeded, failed (for good), retried (failed, another follows), lost (its worker
+    While it goes on, the job itself says all there is: `attempt`, `worker`, `started_at`.
+    outcome: succeeded, failed (for good), retried (failed, another follows), lost (its worker
     vanished), handed back (its worker was shut down), on hold (it waits until somebody acts) or cancelled.
     """
 
@@ -312,9 +313,9 @@ class Attempt(models.Model):
     job = models.ForeignKey(Job, models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField()
     worker = models.CharField(max_length=100)
-    started_at = models.DateTimeField(db_default=Now())
-    ended_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=12, choices=Outcome.choices, blank=True, default="")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    outcome = models.CharField(max_length=12, choices=Outcome.choices)
     error_code = models.CharField(max_length=50, blank=True, default="")
     error_text = models.TextField(blank=True, default="")
     traceback = models.TextField(blank=True, default="")

@@ -1,16 +1,18 @@
-"""UPDATE statements that the ORM compiles once.
+"""Statements that the ORM compiles once.
 
 For the few that run with every job: compiling one takes the ORM five times as long as the database needs to run it.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, Model, QuerySet
-from django.db.models.sql import UpdateQuery
+from django.db.models.sql import InsertQuery, UpdateQuery
+
+Row = TypeVar("Row", bound=Model)
 
 
 class Given(Expression):
@@ -46,11 +48,53 @@ class AnyGiven(Given):
         return json.dumps(values) if connection.vendor == "sqlite" else values
 
 
-class Update:
-    """An UPDATE that is compiled at its first run.
+class Statement:
+    """A statement that is compiled at its first run; its parameters may be `Given`.
 
-    build: gives the rows and the new values of their columns; both may hold `Given`. depends_on: what else is in the
-    values (settings, say); if it returns something new, the statement is compiled anew. returning: columns that `rows`
+    depends_on: what else is in it (settings, say); if it returns something new, the statement is compiled anew.
+    """
+
+    def __init__(self, depends_on: Callable[[], Any] = lambda: None) -> None:
+        self._depends_on = depends_on
+        self._compiled: dict[Any, tuple[str, tuple[Any, ...]]] = {}
+
+    def run(self, *runs: Mapping[str, Any]) -> int:
+        """Run it once for each of these sets of values. Returns how many rows were written in all."""
+        sql, parameters = self._statement()
+        with connection.cursor() as cursor:
+            cursor.executemany(sql, [_filled(parameters, given) for given in runs])
+            return int(cursor.rowcount)
+
+    def _statement(self) -> tuple[str, tuple[Any, ...]]:
+        key = (connection.vendor, self._depends_on())
+        if key not in self._compiled:
+            sql, parameters = self._compile()
+            self._compiled[key] = sql, tuple(parameters)
+        return self._compiled[key]
+
+    def _compile(self) -> tuple[str, Sequence[Any]]:
+        raise NotImplementedError
+
+
+class Insert(Statement):
+    """An INSERT of one row. build: gives the row; its fields may hold `Given`. An automatic key is the database's."""
+
+    def __init__(self, build: Callable[[], Model]) -> None:
+        super().__init__()
+        self._build = build
+
+    def _compile(self) -> tuple[str, Sequence[Any]]:
+        row = self._build()
+        query = InsertQuery(row)
+        query.insert_values([field for field in row._meta.concrete_fields if field is not row._meta.auto_field], [row])
+        ((sql, parameters),) = query.get_compiler(connection=connection).as_sql()
+        return sql, parameters
+
+
+class Update(Statement):
+    """An UPDATE.
+
+    build: gives the rows and the new values of their columns; both may hold `Given`. returning: columns that `rows`
     gives back.
     """
 
@@ -61,35 +105,24 @@ class Update:
         depends_on: Callable[[], Any] = lambda: None,
         returning: Sequence[str] = (),
     ) -> None:
+        super().__init__(depends_on)
         self._build = build
-        self._depends_on = depends_on
         self._returning = returning
-        self._compiled: dict[Any, tuple[str, tuple[Any, ...], type[Model]]] = {}
 
-    def run(self, *runs: Mapping[str, Any]) -> int:
-        """Run it once for each of these sets of values. Returns how many rows were changed in all."""
-        sql, parameters, _ = self._statement()
-        with connection.cursor() as cursor:
-            cursor.executemany(sql, [self._filled(parameters, given) for given in runs])
-            return int(cursor.rowcount)
+    def rows(self, model: type[Row], **given: Any) -> list[Row]:
+        """Run it. Returns the changed rows, whose other columns are deferred."""
+        sql, parameters = self._statement()
+        return list(model._default_manager.raw(sql, _filled(parameters, given)))
 
-    def rows(self, **given: Any) -> list[Any]:
-        """Run it. Returns the changed rows as model instances, whose other columns are deferred."""
-        sql, parameters, model = self._statement()
-        return list(model._default_manager.raw(sql, self._filled(parameters, given)))
+    def _compile(self) -> tuple[str, Sequence[Any]]:
+        rows, values = self._build()
+        query: UpdateQuery = rows.query.chain(UpdateQuery)  # type: ignore[assignment]
+        query.add_update_values(values)
+        sql, parameters = query.get_compiler(connection=connection).as_sql()
+        if self._returning:
+            sql += f" RETURNING {', '.join(map(connection.ops.quote_name, self._returning))}"
+        return sql, parameters
 
-    def _statement(self) -> tuple[str, tuple[Any, ...], type[Model]]:
-        key = (connection.vendor, self._depends_on())
-        if key not in self._compiled:
-            rows, values = self._build()
-            query: UpdateQuery = rows.query.chain(UpdateQuery)  # type: ignore[assignment]
-            query.add_update_values(values)
-            sql, parameters = query.get_compiler(connection=connection).as_sql()
-            if self._returning:
-                sql += f" RETURNING {', '.join(map(connection.ops.quote_name, self._returning))}"
-            self._compiled[key] = sql, tuple(parameters), rows.model
-        return self._compiled[key]
 
-    @staticmethod
-    def _filled(parameters: tuple[Any, ...], given: Mapping[str, Any]) -> list[Any]:
-        return [one.prepared(given[one.name], connection) if isinstance(one, Given) else one for one in parameters]
+def _filled(parameters: tuple[Any, ...], given: Mapping[str, Any]) -> list[Any]:
+    return [one.prepared(given[one.name], connection) if isinstance(one, Given) else one for one in parameters]

@@ -56,6 +56,30 @@ RECONNECT_SECONDS = 2
 RESULTS = 100
 """The most results that are written in one transaction."""
 
+MESSAGE = Message.redis_job_namespace_prefix
+TAKE = """
+local taken = {}
+if ARGV[3] then
+    redis.call('LREM', KEYS[2], 1, ARGV[3])
+    taken[1] = ARGV[3]
+end
+local more = ARGV[2] - #taken
+if more > 0 then
+    for _, hint in ipairs(redis.call('LPOP', KEYS[1], more) or {}) do
+        taken[#taken + 1] = hint
+    end
+end
+for _, hint in ipairs(taken) do
+    redis.call('DEL', ARGV[1] .. hint)
+end
+return taken
+"""
+"""Takes hints together with their messages, all or none, so that what is missing in Redis is seen by the sweep.
+
+KEYS: the queue, its intermediate queue. ARGV: what the keys of messages begin with, the most hints to take, one that
+the intermediate queue holds already (none if left out). https://redis.io/docs/latest/develop/programmability/eval-intro/
+"""
+
 
 class Runner(Protocol):
     """Runs claimed jobs side by side."""
@@ -289,6 +313,7 @@ class OffloadWorker(rq.Worker):
         self.stopping = False
         self._paused = False
         self._redis_away_until = 0.0
+        self._take = self.connection.register_script(TAKE)
         self._stranded: set[str] = set()
         self._due: dict[str, float] = {}
         self._looked_at = self._frees_from = 0.0
@@ -317,36 +342,20 @@ class OffloadWorker(rq.Worker):
 
     def _pop(self, most: int) -> list[str]:
         """The ids of the next hints, taken out of Redis together with their messages; none after POP_SECONDS."""
-        lines = self.queues[0]
+        line = self.queues[0]
+        keys = [line.key, line.intermediate_queue_key]
         try:
-            _, first = lines.lmove(self.connection, lines.key, POP_SECONDS)
+            taken = self._take(keys, [MESSAGE, most])
+            if not taken:
+                _, first = line.lmove(self.connection, line.key, POP_SECONDS)
+                taken = self._take(keys, [MESSAGE, most, first])
         except DequeueTimeout:
             return []
         except ResponseError as error:
-            dispatch.drop_if_no_line(self.connection, error, lines.key, lines.intermediate_queue_key)
+            dispatch.drop_if_no_line(self.connection, error, *keys)
             self._with_database(self._drop)
             return []
-        hints = [first.decode(errors="replace")]
-        waiting = self._take_out([first])
-        if more := min(waiting, most - 1):
-            with self.connection.pipeline(transaction=False) as pipe:
-                for _ in range(more):
-                    pipe.lmove(lines.key, lines.intermediate_queue_key)
-                others = [raw for raw in pipe.execute() if raw is not None]
-            self._take_out(others)
-            hints += [raw.decode(errors="replace") for raw in others]
-        return hints
-
-    def _take_out(self, raws: list[Any]) -> int:
-        """Delete the messages of hints that stand in the intermediate queue. Returns how many wait in the queue."""
-        lines = self.queues[0]
-        with self.connection.pipeline() as pipe:
-            for raw in raws:
-                pipe.delete(Message.key_for(raw.decode(errors="replace")))
-                pipe.lrem(lines.intermediate_queue_key, 1, raw)
-            pipe.llen(lines.key)
-            waiting: int = pipe.execute()[-1]
-        return waiting
+        return [raw.decode(errors="replace") for raw in taken]
 
     def _claim(self, hints: list[str]) -> None:
         """Start those of the jobs that the hints name that may run."""

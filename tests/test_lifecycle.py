@@ -101,14 +101,15 @@ def test_a_job_is_started_by_one_worker_only():
 
 
 def test_a_finished_job_shows_its_result_and_its_attempt():
-    job = started(accept())
-    lifecycle.succeed(job, {"answer": 42})
-    job = fresh(job)
+    running = started(accept())
+    assert not running.attempts.exists()
+    lifecycle.succeed(running, {"answer": 42})
+    job = fresh(running)
     assert (job.status, job.result, job.worker) == (Status.SUCCEEDED, {"answer": 42}, "")
     assert job.finished_at is not None
     attempt = job.attempts.get()
     assert (attempt.outcome, attempt.worker) == (Attempt.Outcome.SUCCEEDED, "w1")
-    assert attempt.ended_at is not None
+    assert running.started_at == attempt.started_at <= attempt.ended_at
 
 
 def test_a_job_that_fails_for_good_keeps_its_reason():

@@ -131,7 +131,6 @@ class Lifecycle(RuleBasedStateMachine):
         if claim is None:
             return Job(pk=job_id, attempt=10_000)
         model.status, model.attempt = "running", model.attempt + 1
-        model.outcomes.append("")
         return claim
 
     def end(self, claim: Job, status: str, outcome: str, counts: bool = True) -> None:
@@ -139,7 +138,7 @@ class Lifecycle(RuleBasedStateMachine):
         model.status = status
         model.holding = status == "failed" and model.holds_line
         model.spent += counts
-        model.outcomes[-1] = outcome
+        model.outcomes.append(outcome)
 
     def last(self, claim: Job) -> bool:
         assert self.echo

@@ -131,7 +131,9 @@ def test_a_card_tells_the_attempts_of_a_job_that_needed_several(ann, job):
     html = card(ann, job)
     assert "Failed, another attempt followed" in html
     assert html.count("The other side is away.") == 1
-    lifecycle.lose(start(job), lapsed=False)
+    second = start(job)
+    assert "<b>Attempt 2:</b> Running<" in card(ann, job)
+    lifecycle.lose(second, lapsed=False)
     lifecycle.succeed(start(job), {})
     html = card(ann, job)
     said = list(re.findall(r"<b>(Attempt \d):</b> ([^<]+)<", html))

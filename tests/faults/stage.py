@@ -250,10 +250,6 @@ def judge_rows() -> None:
     """The rows' own invariants, in SQL."""
     questions = {
         "a finished job holds a turn": "SELECT count(*) FROM jobs_job WHERE finished_at IS NOT NULL AND has_turn",
-        "an attempt of a finished job has no end": (
-            "SELECT count(*) FROM jobs_attempt a JOIN jobs_job j ON j.id = a.job_id "
-            "WHERE j.finished_at IS NOT NULL AND (a.ended_at IS NULL OR a.outcome = '')"
-        ),
         "the number of attempts is not the number of its last attempt": (
             "SELECT count(*) FROM jobs_job j "
             "WHERE attempt <> (SELECT count(*) FROM jobs_attempt a WHERE a.job_id = j.id)"
