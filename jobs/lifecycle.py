@@ -28,7 +28,7 @@ from django.dispatch import receiver
 from jobs import dispatch
 from jobs.kind import ClaimLost, Kind, Stopped, Submission
 from jobs.models import Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
-from jobs.statements import AnyGiven, Given, Insert, Update
+from jobs.statements import AnyGiven, Given, Insert, Update, UpdateReturning
 
 _ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
 """What is so of every job whose attempt was its last."""
@@ -181,10 +181,13 @@ def start(job_id: UUID, worker: str) -> Job | None:
     return next(iter(start_all([job_id], worker)), None)
 
 
-_NEEDED = (
-    "id owner_id kind payload_text title resource awaited kept status attempt max_attempts time_limit worker started_at"
-)
-_START = Update(
+_START = UpdateReturning(
+    Job,
+    # What Run, the fences and the attempt's record need.
+    {
+        *("id", "owner_id", "kind", "payload_text", "title", "resource", "awaited", "kept", "status"),
+        *("attempt", "max_attempts", "time_limit", "worker", "started_at"),
+    },
     lambda: (
         Job.objects.runnable().filter(
             ~Exists(Pause.objects.filter(role=OuterRef("role"))), pk__in=AnyGiven("job_ids", _JOB["id"])
@@ -199,7 +202,6 @@ _START = Update(
         },
     ),
     depends_on=lambda: settings.JOB_LEASE_SECONDS,
-    returning=tuple(_NEEDED.split()),
 )
 
 
@@ -209,7 +211,7 @@ def start_all(job_ids: Iterable[UUID], worker: str) -> list[Job]:
     Not those that are not due, have not their turn, stand in a paused queue, were taken by another worker, or do not
     exist.
     """
-    return _START.rows(Job, job_ids=list(job_ids), worker=worker)
+    return _START.rows(job_ids=list(job_ids), worker=worker)
 
 
 def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
@@ -225,8 +227,9 @@ def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
         mine = ours.filter(status=Status.RUNNING, worker=worker, deadline__gt=Now()).select_for_update()
         held = dict(mine.values_list("pk", "attempt"))
         Job.objects.filter(pk__in=list(held)).update(lease_until=_lease_end())
-    # One that has just succeeded needs no stopping: it is about to hand its resource's next job to RQ.
-    held |= dict(ours.filter(status=Status.SUCCEEDED).values_list("pk", "attempt"))
+    if held.keys() != running.keys():
+        # One that has just succeeded needs no stopping: it is about to hand its resource's next job to RQ.
+        held |= dict(ours.filter(status=Status.SUCCEEDED).values_list("pk", "attempt"))
     return {job_id for job_id, attempt in running.items() if held.get(job_id) != attempt}
 
 
