@@ -114,7 +114,7 @@ def clear_stranded(seen: set[str]) -> set[str]:
     """Drop hints that a worker moved out of a queue and then died, so that the sweep pushes those jobs again.
 
     seen: what the last call returned. A hint that stands there for two looks in a row is stranded: a living worker
-    removes it within milliseconds. Returns what stands there now. Raises RedisError.
+    removes it as soon as it has claimed the job, or is busy with it. Returns what stands there now. Raises RedisError.
     """
     standing: set[str] = set()
     client = _client()

@@ -58,17 +58,11 @@ RESULTS = 100
 
 MESSAGE = Message.redis_job_namespace_prefix
 TAKE = """
-local taken = {}
 if ARGV[3] then
     redis.call('LREM', KEYS[2], 1, ARGV[3])
-    taken[1] = ARGV[3]
+    redis.call('DEL', ARGV[1] .. ARGV[3])
 end
-local more = ARGV[2] - #taken
-if more > 0 then
-    for _, hint in ipairs(redis.call('LPOP', KEYS[1], more) or {}) do
-        taken[#taken + 1] = hint
-    end
-end
+local taken = redis.call('LPOP', KEYS[1], ARGV[2]) or {}
 for _, hint in ipairs(taken) do
     redis.call('DEL', ARGV[1] .. hint)
 end
@@ -77,7 +71,8 @@ return taken
 """Takes hints together with their messages, all or none, so that what is missing in Redis is seen by the sweep.
 
 KEYS: the queue, its intermediate queue. ARGV: what the keys of messages begin with, the most hints to take, one that
-the intermediate queue holds already (none if left out). https://redis.io/docs/latest/develop/programmability/eval-intro/
+stands in the intermediate queue and is done with (or nothing).
+https://redis.io/docs/latest/develop/programmability/eval-intro/
 """
 
 
@@ -314,6 +309,7 @@ class OffloadWorker(rq.Worker):
         self._paused = False
         self._redis_away_until = 0.0
         self._take = self.connection.register_script(TAKE)
+        self._standing: list[bytes] = []
         self._stranded: set[str] = set()
         self._due: dict[str, float] = {}
         self._looked_at = self._frees_from = 0.0
@@ -341,14 +337,18 @@ class OffloadWorker(rq.Worker):
     # --- the steps of the loop ---
 
     def _pop(self, most: int) -> list[str]:
-        """The ids of the next hints, taken out of Redis together with their messages; none after POP_SECONDS."""
+        """The ids of the next hints, taken out of Redis; none after POP_SECONDS.
+
+        One that had to be waited for stands in the intermediate queue until the next call: its job is claimed first.
+        """
         line = self.queues[0]
         keys = [line.key, line.intermediate_queue_key]
         try:
-            taken = self._take(keys, [MESSAGE, most])
+            taken = self._take(keys, [MESSAGE, most, *self._standing])
+            self._standing = []
             if not taken:
                 _, first = line.lmove(self.connection, line.key, POP_SECONDS)
-                taken = self._take(keys, [MESSAGE, most, first])
+                taken = self._standing = [first]
         except DequeueTimeout:
             return []
         except ResponseError as error:

@@ -8,8 +8,8 @@ import sqlite3
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ import psutil
 import redis
 import requests
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from jobs import kind as kinds
@@ -279,6 +279,41 @@ def frozen_with_hint(stage: Stage, worker: psutil.Process) -> Job:
             return job
         send(worker, signal.SIGCONT)  # it stood elsewhere: another time
         stage.settle()
+
+
+def killed_before_the_claim(stage: Stage, count: int) -> tuple[list[Job], int]:
+    """Kill a worker that has taken hints out of Redis, and could not claim their jobs yet.
+
+    Returns `count` jobs that wait, and how many of their hints were taken.
+    """
+    while True:
+        victim = stage.start_worker("--role", "network", "--concurrency", str(count))
+        for job in [stage.accept("tally", hold="before") for _ in range(count)]:
+            stage.arrived(job)
+        jobs = [stage.accept("tally") for _ in range(count)]
+        messages = [f"rq:job:{job.pk}" for job in jobs]
+        with no_other_writes():
+            stage.ledger.let_go()  # now it has places for more
+            end = time.monotonic() + 2
+            while not (taken := count - int(stage.redis.client.exists(*messages))) and time.monotonic() < end:
+                time.sleep(0.01)
+            if taken:
+                victim.kill()
+                if connection.vendor == "postgresql":  # it would still do what the dead had asked for
+                    waits = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                    connection.cursor().execute(waits)
+                return jobs, taken
+        stage.settle()  # it wanted to write something else before: another time
+        victim.process.stop()
+
+
+@contextmanager
+def no_other_writes() -> Iterator[None]:
+    """Keep every other process from writing jobs, so that what they want to write piles up."""
+    with transaction.atomic():  # on SQLite this alone does it
+        if connection.vendor == "postgresql":
+            connection.cursor().execute("LOCK TABLE jobs_job IN EXCLUSIVE MODE")
+        yield
 
 
 def outcomes(job: Job) -> list[str]:

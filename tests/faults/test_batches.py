@@ -1,28 +1,15 @@
 """A worker claims hints together and writes results together: what becomes of the others when one of them fails."""
 
 import random
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from jobs.models import Attempt, Job, Status
 from tests.faults.conftest import Figure
-from tests.faults.stage import Stage, frozen_with_hint, outcomes, send
-from tests.processes import wait_until
+from tests.faults.stage import Stage, no_other_writes, outcomes
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
-
-
-@contextmanager
-def no_other_writes() -> Iterator[None]:
-    """Keep every other process from writing jobs, so that what they want to write piles up."""
-    with transaction.atomic():  # on SQLite this alone does it
-        if connection.vendor == "postgresql":
-            connection.cursor().execute("LOCK TABLE jobs_job IN EXCLUSIVE MODE")
-        yield
 
 
 @pytest.mark.quick
@@ -61,25 +48,6 @@ def test_results_that_were_not_kept_are_made_again_without_a_second_effect(stage
     again = sum(len(outcomes(job)) > 1 for job in jobs)
     assert again
     figure(f"{again} of a batch of {len(jobs)} ran again, effects {len(stage.ledger.effects)}")
-
-
-@pytest.mark.fault(9)
-def test_jobs_run_whose_worker_was_killed_between_their_hints_and_their_claim(stage: Stage, figure: Figure):
-    victim = stage.start_worker("--role", "network")
-    role = victim.role("network")
-    jobs = [frozen_with_hint(stage, role), *(stage.accept("tally") for _ in range(15))]
-    with no_other_writes():
-        send(role, signal.SIGCONT)
-        messages = [f"rq:job:{job.pk}" for job in jobs]
-        wait_until(lambda: stage.redis.client.exists(*messages) < len(messages), what="hints are taken")
-        victim.kill()
-    assert not Job.objects.filter(attempt__gt=0).exists()
-    taken = len(messages) - int(stage.redis.client.exists(*messages))
-    stage.start_worker("--role", "network")
-    stage.settle()
-    stage.judge()
-    assert [outcomes(job) for job in jobs] == [["succeeded"]] * len(jobs)
-    figure(f"{taken} hints taken together, all jobs done at their first attempt")
 
 
 @pytest.mark.fault(11)

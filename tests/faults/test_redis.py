@@ -3,21 +3,19 @@
 import json
 import pickle
 import shutil
-import signal
 import time
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
 from jobs.models import Attempt, Job, Status, Worker
 from tests.faults.conftest import Figure
 from tests.faults.proxy import Fault, Proxy
-from tests.faults.stage import Stage, Web, frozen_with_hint, outcomes, send
+from tests.faults.stage import Stage, Web, frozen_with_hint, killed_before_the_claim, outcomes
 from tests.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
@@ -113,22 +111,15 @@ def test_a_job_runs_whose_worker_was_killed_when_it_had_just_taken_the_hint(
 
 @pytest.mark.quick
 @pytest.mark.fault(9)
-def test_a_job_runs_whose_worker_was_killed_between_its_hint_and_its_claim(stage: Stage):
-    victim = stage.start_worker("--role", "network")
-    role = victim.role("network")
-    job = frozen_with_hint(stage, role)
-    with transaction.atomic():  # on SQLite this alone keeps every other writer out
-        if connection.vendor == "postgresql":
-            connection.cursor().execute("LOCK TABLE jobs_job IN EXCLUSIVE MODE")
-        send(role, signal.SIGCONT)
-        wait_until(lambda: not stage.redis.client.exists(f"rq:job:{job.pk}"), what="the hint is gone")
-        victim.kill()
-    job.refresh_from_db()
-    assert job.attempt == 0
+@pytest.mark.parametrize("count", [1, 15])
+def test_jobs_run_whose_worker_was_killed_between_their_hints_and_their_claim(stage: Stage, figure: Figure, count: int):
+    jobs, taken = killed_before_the_claim(stage, count)
+    assert set(Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("attempt", flat=True)) == {0}
     stage.start_worker()
     stage.settle()
     stage.judge()
-    assert outcomes(job) == ["succeeded"]
+    assert [outcomes(job) for job in jobs] == [["succeeded"]] * count
+    figure(f"{taken} hints taken together, all jobs done at their first attempt")
 
 
 @pytest.mark.quick
