@@ -28,7 +28,8 @@ PERFORM = "jobs.execution.perform"
 
 TIMEOUT = 1.0
 """Seconds to wait for Redis where somebody waits for us."""
-
+PROBE_TIMEOUT = 0.2
+"""The same where we only want to know whether it answers."""
 
 AWAY_SECONDS = 1.0
 """How long Redis is left alone after it did not answer: a hundred people are not to wait for it one after another."""
@@ -52,6 +53,12 @@ def _client() -> Redis:
 
 
 @cache
+def _probe() -> Redis:
+    """A client that gives up soon: whoever waits for a page is not to wait for Redis."""
+    return connect(PROBE_TIMEOUT)
+
+
+@cache
 def _queue(role: Role) -> Queue:
     """The RQ queue of a role. One for each process: it asks the server for its version once."""
     return Queue(str(role), connection=_client(), serializer=JSONSerializer)
@@ -60,8 +67,8 @@ def _queue(role: Role) -> Queue:
 def reset() -> None:
     """Begin anew with Redis: connect again, and forget that it did not answer."""
     global _away_until
-    _client.cache_clear()
-    _queue.cache_clear()
+    for made in (_client, _probe, _queue):
+        made.cache_clear()
     _away_until = 0.0
 
 
@@ -141,6 +148,14 @@ def drop_if_no_line(client: Redis, error: ResponseError, *keys: str) -> None:
         raise error
     logger.error("What Redis keeps under %s is no queue: it is deleted", " or ".join(keys))
     client.delete(*keys)
+
+
+def answers() -> bool:
+    """Whether Redis answers, within PROBE_TIMEOUT."""
+    try:
+        return bool(_probe().ping())
+    except RedisError:
+        return False
 
 
 def queue_lengths() -> dict[str, int] | None:

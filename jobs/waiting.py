@@ -14,6 +14,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from jobs import dispatch
 from jobs.models import Job, Pause, Resource, Status, Worker
 from jobs.pauses import paused
 from jobs.shared import for_a_moment
@@ -22,14 +23,14 @@ MANY = 1000
 """Counting stops here: "more than 1,000 jobs" is as good for a person, and costs the same however long the line is."""
 
 A_MOMENT = timedelta(seconds=5)
-"""Within this time of being due a job is expected to start; later its worker is busy, or Redis is away."""
+"""Within this time of being due a job is expected to start; later its worker is busy, or Redis is away: we ask it."""
 
 
 @dataclass(frozen=True)
 class Wait:
     """Why a job waits.
 
-    reason: a stable word (scheduled, retry, after, turn, on_hold, held, paused, no_worker, queue).
+    reason: a stable word (scheduled, retry, after, turn, on_hold, held, paused, no_worker, no_redis, queue).
     text: one sentence for the owner.
     until: when it is over, if that is known. ahead: how many jobs come first, if that is known (in tens from 100 on,
     and counted up to MANY).
@@ -140,13 +141,18 @@ def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
             text = _("No worker is running for this just now. It starts as soon as one is back.")
             waits[job.pk] = Wait("no_worker", text)
             continue
+        is_late = timezone.now() - job.run_at >= A_MOMENT
+        if is_late and not _redis_answers():
+            text = _("The queue of this site (Redis) does not answer just now. It starts as soon as that is back.")
+            waits[job.pk] = Wait("no_redis", text)
+            continue
         ahead = _about(bisect_left(queues[job.role], job.run_at))
         if ahead:
             text = _("Waits for a free worker, behind %(jobs)s.") % {"jobs": _words(ahead)}
-        elif timezone.now() - job.run_at < A_MOMENT:
-            text = _("Starts in a moment.")
-        else:
+        elif is_late:
             text = _("Next in line: starts as soon as a worker takes it.")
+        else:
+            text = _("Starts in a moment.")
         waits[job.pk] = Wait("queue", text, ahead=ahead)
     return waits
 
@@ -155,6 +161,11 @@ def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
 def _served() -> set[str]:
     """The roles of which a worker is alive."""
     return set(Worker.objects.alive().values_list("role", flat=True))
+
+
+@for_a_moment
+def _redis_answers() -> bool:
+    return dispatch.answers()
 
 
 @for_a_moment

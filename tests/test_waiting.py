@@ -9,6 +9,7 @@ from jobs import kind, lifecycle
 from jobs.kind import Submission
 from jobs.models import Job, Worker
 from jobs.waiting import Wait, wait_of
+from tests.environment import VAR
 
 pytestmark = pytest.mark.django_db
 
@@ -97,9 +98,16 @@ def test_a_job_in_the_queue_says_how_many_come_first(a_worker):
     assert reason(second) == Wait("queue", "Waits for a free worker, behind 1 job.", ahead=1)
 
 
-def test_a_job_that_no_worker_takes_for_long_is_not_said_to_start_in_a_moment(a_worker):
+def test_a_job_that_no_worker_takes_for_long_is_not_said_to_start_in_a_moment(a_worker, redis):
     job = accept(run_at=timezone.now() - timedelta(minutes=1))
     assert reason(job) == Wait("queue", "Next in line: starts as soon as a worker takes it.", ahead=0)
+
+
+def test_a_job_that_is_late_since_redis_is_away_says_so(a_worker, settings):
+    settings.REDIS_URL = f"unix://{VAR}/nobody-listens.sock"
+    late, new = accept(run_at=timezone.now() - timedelta(minutes=1)), accept()
+    assert reason(late).reason == "no_redis"
+    assert reason(new).reason == "queue"
 
 
 def test_a_job_that_waits_for_another_names_it():

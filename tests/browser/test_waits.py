@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
+from pytest_django import Settings
 
 from jobs import lifecycle, pauses
 from jobs.kind import Kind, Role, Submission
@@ -17,6 +18,7 @@ from jobs.kinds.arithmetic.kind import ArithmeticKind
 from jobs.kinds.social.models import Account
 from jobs.models import Job, Status
 from tests.conftest import StartWorker
+from tests.environment import VAR
 from tests.kind_app.kind import Crunch, Echo, Strict
 from tests.kinds.arithmetic.conftest import form
 from tests.kinds.social.conftest import connected, submitted
@@ -38,6 +40,7 @@ class Scene:
     user: User
     start_worker: StartWorker
     network: CarelessMastodon
+    settings: Settings
 
     def submit(self, kind: Kind, *submissions: Submission, **options: Any) -> Job:
         """The last of the jobs."""
@@ -61,9 +64,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(user: User, start_worker: StartWorker) -> Iterator[Scene]:
+def scene(user: User, start_worker: StartWorker, settings: Settings) -> Iterator[Scene]:
     with CarelessMastodon() as network:
-        yield Scene(user, start_worker, network)
+        yield Scene(user, start_worker, network, settings)
 
 
 def reached(job: Job, status: Status) -> Job:
@@ -120,6 +123,12 @@ def no_worker(scene: Scene) -> Job:
     return scene.submit(Echo(), HELLO)
 
 
+def no_redis(scene: Scene) -> Job:
+    scene.settings.REDIS_URL = f"unix://{VAR}/nobody-listens.sock"
+    scene.start_worker("--role", "network", env={"REDIS_URL": scene.settings.REDIS_URL})
+    return scene.submit(Echo(), HELLO)
+
+
 def queue(scene: Scene) -> Job:
     busy = scene.change("apples")
     scene.change("pears")
@@ -141,6 +150,7 @@ REASONS = {
     paused: r"Paused by the people who run this site since \d\d:\d\d JST: The mail server moves to another machine\. "
     r"It starts when they resume\.",
     no_worker: r"No worker is running for this just now\. It starts as soon as one is back\.",
+    no_redis: r"The queue of this site \(Redis\) does not answer just now\. It starts as soon as that is back\.",
     queue: r"Waits for a free worker, behind 1 job\.",
 }
 
