@@ -116,7 +116,7 @@ def test_a_picture_must_be_described_even_if_its_field_is_folded_away(open_page,
     page.keyboard.type("A teal field")
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url("**/jobs/submits/*/")
-    expect(page.get_by_text("Starts when “Picture for “A teal field”” is done.")).to_be_visible()
+    expect(page.get_by_text("Starts when “Picture for: A teal field” is done.")).to_be_visible()
 
 
 def test_an_earlier_picture_can_be_chosen(open_page, user, accounts):
@@ -225,7 +225,7 @@ def test_from_connecting_an_account_to_a_post_with_pictures(open_page, user, san
     start_worker()
     page.get_by_role("button", name="Submit").dblclick()
     page.wait_for_url("**/jobs/submits/*/")
-    expect(page.get_by_role("heading", name="2 pictures for “Two fields”")).to_be_visible()
+    expect(page.get_by_role("heading", name="2 pictures for: Two fields")).to_be_visible()
     wait_until(lambda: not Job.objects.unfinished().exists(), what="the post is made", seconds=60)
     assert Job.objects.count() == 2
     address = page.get_by_role("link", name="see it on Mastodon").get_attribute("href")

@@ -105,7 +105,7 @@ def test_files_that_are_chosen_and_dropped_are_listed_and_sent_together(open_pag
     expect(page.get_by_role("button", name="Remove four.png")).to_be_focused()
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url("**/jobs/submits/*/")
-    expect(page.get_by_role("heading", name="4 jobs of one submit")).to_be_visible()
+    expect(page.get_by_role("heading", name="4 jobs, submitted together")).to_be_visible()
     assert {job.title for job in Job.objects.all()} == {"one.png", "two.png", "four.png", "five.png"}
 
 
@@ -165,7 +165,7 @@ def test_several_files_are_sent_without_javascript(open_page, user):
     page.get_by_label("Files", exact=True).set_input_files([png("one.png"), png("two.png")])
     page.get_by_role("radio", name="Web pictures").check()
     page.get_by_role("button", name="Submit").click()
-    expect(page.get_by_role("heading", name="2 jobs of one submit")).to_be_visible()
+    expect(page.get_by_role("heading", name="2 jobs, submitted together")).to_be_visible()
     assert Job.objects.count() == 2
 
 

@@ -49,7 +49,7 @@ def test_a_job_that_backs_off_keeps_its_place_before_those_behind_it(stage: Stag
     elsewhere = stage.accept("tally", "y")
     wait_until(lambda: outcomes(first) == ["retried"], what="it backs off")
     wait_until(lambda: outcomes(elsewhere) == ["succeeded"], what="another object is not held up")
-    assert not any(outcomes(job) for job in behind)
+    assert {job.attempt for job in Job.objects.filter(pk__in=[job.pk for job in behind])} == {0}
     stage.settle()
     stage.judge()
     assert stage.ledger.values["x"] == 54
@@ -73,7 +73,7 @@ def test_a_blocked_object_holds_up_none_of_five_hundred_others_and_all_cores_wor
         return Job.objects.filter(status=Status.SUCCEEDED).count() == 500
 
     wait_until(others_are_done, seconds=60, what="the others finish")
-    assert outcomes(blocked) == [""]
+    assert Job.objects.get(pk=blocked.pk).status == Status.RUNNING
     assert most >= (os.cpu_count() or 1)
     figure(f"500 of 500 others done, {most} processes at once on {os.cpu_count()} cores")
     stage.ledger.let_go()

@@ -316,7 +316,7 @@ class PostForm(KindForm):
             "alts": [alt for _picture, alt in self._pictures],
             "accounts": [account.pk for account in accounts],
         }
-        title = ngettext("Picture for “%(post)s”", "%(number)d pictures for “%(post)s”", len(sources))
+        title = ngettext("Picture for: %(post)s", "%(number)d pictures for: %(post)s", len(sources))
         return Submission(
             payload=payload, title=title % {"number": len(sources), "post": beginning}, kind=PicturesKind()
         )

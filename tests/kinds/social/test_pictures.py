@@ -94,7 +94,7 @@ TWO = [(photo(), "A teal field"), (photo(colour="red"), "A red field")]
 def test_a_post_with_pictures_waits_for_the_job_that_prepares_them(mastodon_account, webhook_account):
     before = stored()
     preparation, *posts = submitted(mastodon_account, webhook_account, pictures=TWO)
-    assert (preparation.kind, preparation.title) == ("pictures", "2 pictures for “Hello”")
+    assert (preparation.kind, preparation.title) == ("pictures", "2 pictures for: Hello")
     assert [post.after_id for post in posts] == [preparation.pk] * 2
     assert posts[0].payload == {
         "account": mastodon_account.pk,
@@ -240,7 +240,7 @@ def test_a_damaged_picture_cancels_the_posts_with_the_reason(careless, mastodon_
     assert preparation.error_text.startswith("Picture 2: The picture can't be read")
     post.refresh_from_db()
     assert (post.status, post.error_code) == (Status.CANCELLED, "after_failed")
-    assert "2 pictures for “Hello”" in post.error_text
+    assert "2 pictures for: Hello" in post.error_text
     assert careless.asked == []
 
 
