@@ -1,15 +1,18 @@
 """Statements that the ORM compiles once.
 
-For the few that run with every job: compiling one takes the ORM five times as long as the database needs to run it.
+For the few that run with every job or poll: compiling one takes the ORM five times as long as the database needs to run
+it.
 """
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models.expressions import Col
 from django.db.models.sql import InsertQuery, Query, UpdateQuery
 
 Row = TypeVar("Row", bound=Model)
@@ -92,16 +95,11 @@ class Insert(Statement):
 
 
 class Update(Statement):
-    """An UPDATE.
-
-    build: gives the rows and the new values of their columns; both may hold `Given`. depends_on: what else is in the
-    values (settings, say); if it returns something new, the statement is compiled anew.
-    """
+    """An UPDATE. build: gives the rows and the new values of their columns; both may hold `Given`."""
 
     def __init__(
         self,
         build: Callable[[], tuple[QuerySet[Any], dict[str, Any]]],
-        *,
         depends_on: Callable[[], Any] = lambda: None,
     ) -> None:
         super().__init__(depends_on)
@@ -115,34 +113,68 @@ class Update(Statement):
         return sql, parameters
 
 
-class UpdateReturning(Update, Generic[Row]):
-    """An UPDATE that gives the changed rows back. model, names: what is told of them; their other columns are deferred.
+class Rows(Statement, Generic[Row]):
+    """A statement that gives rows. model, names: what is told of them; their other columns are deferred.
 
     The rows are made as `Model.from_db` describes; `QuerySet.raw` would do the same in twice the time.
     https://docs.djangoproject.com/en/5.2/ref/models/instances/#customizing-model-loading
     """
 
-    def __init__(self, model: type[Row], names: Collection[str], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, model: type[Row], names: Collection[str], depends_on: Callable[[], Any] = lambda: None) -> None:
+        super().__init__(depends_on)
         self._model = model
-        self._columns = [
-            field.get_col(model._meta.db_table) for field in model._meta.concrete_fields if field.attname in names
-        ]
-        self._names = [column.target.attname for column in self._columns]
+        fields = [field for field in model._meta.concrete_fields if field.attname in names]
+        self._columns = [field.get_col(model._meta.db_table) for field in fields]
+        self._names = [field.attname for field in fields]
+        self._converters = cache(self._look_up_converters)
 
     def rows(self, **given: Any) -> list[Row]:
-        """Run it. Returns the changed rows."""
+        """Run it. Returns the rows."""
         sql, parameters = self._statement()
         with connection.cursor() as cursor:
             cursor.execute(sql, _filled(parameters, given))
-            found = cursor.fetchall()
+            found = [list(row) for row in cursor.fetchall()]
+        for index, convert, column in self._converters(connection.vendor):
+            for row in found:
+                row[index] = convert(row[index], column, connection)
+        return [self._model.from_db(connection.alias, self._names, row) for row in found]
+
+    def _look_up_converters(self, _vendor: str) -> list[tuple[int, Callable[..., Any], Col]]:
+        """What is done to which value of a row, by index, between the driver and the model."""
         compiler = Query(self._model).get_compiler(connection=connection)
-        values = compiler.apply_converters(found, compiler.get_converters(self._columns))
-        return [self._model.from_db(connection.alias, self._names, row) for row in values]
+        converters = compiler.get_converters(self._columns).items()
+        return [(index, convert, column) for index, (some, column) in converters for convert in some]
+
+
+class UpdateReturning(Rows[Row]):
+    """An UPDATE that gives the changed rows back. build: as for `Update`."""
+
+    def __init__(
+        self,
+        model: type[Row],
+        names: Collection[str],
+        build: Callable[[], tuple[QuerySet[Any], dict[str, Any]]],
+        depends_on: Callable[[], Any] = lambda: None,
+    ) -> None:
+        super().__init__(model, names, depends_on)
+        self._update = Update(build)
 
     def _compile(self) -> tuple[str, Sequence[Any]]:
-        sql, parameters = super()._compile()
+        sql, parameters = self._update._compile()
         return f"{sql} RETURNING {', '.join(map(connection.ops.quote_name, self._names))}", parameters
+
+
+class Select(Rows[Row]):
+    """A SELECT. build: gives the rows; their conditions may hold `Given`."""
+
+    def __init__(self, model: type[Row], names: Collection[str], build: Callable[[], QuerySet[Row]]) -> None:
+        super().__init__(model, names)
+        self._build = build
+
+    def _compile(self) -> tuple[str, Sequence[Any]]:
+        rows = self._build().only(*(column.target.name for column in self._columns))
+        sql, parameters = rows.query.get_compiler(connection=connection).as_sql()
+        return sql, parameters
 
 
 def _filled(parameters: tuple[Any, ...], given: Mapping[str, Any]) -> list[Any]:
