@@ -1,4 +1,4 @@
-"""What it costs to submit a job, beside a bare Django view that inserts a row.
+"""What it costs to submit a job, beside views that only insert a row: of a bare Django project, and of Offload's site.
 
     python -m bench.submit --database sqlite
     python -m bench.submit --database postgresql
@@ -26,8 +26,9 @@ TOKEN = "x" * 32
 """CSRF token, in the cookie and in the form."""
 BARE = "bare view: insert a row"
 CHECKED = "bare view: session, user, CSRF, form, insert a row"
+SITE = "a view of Offload's site: form, insert a row"
 OURS = "Offload: the form, answered 303"
-CASES = (BARE, CHECKED, OURS, "Offload: the same, nobody listens for Redis", "Offload: the same, Redis is frozen")
+CASES = (BARE, CHECKED, SITE, OURS, "Offload: the same, nobody listens for Redis", "Offload: the same, Redis is frozen")
 JSON = "Offload: JSON, answered 202 with the status"
 
 Target = tuple[Server, list[Client], Callable[[Client], Awaitable[Answer]]]
@@ -53,7 +54,7 @@ def main() -> None:
             serve(REDIS_URL=nobody) as without,
             serve(REDIS_URL=mute) as waiting,
         ):
-            servers = (bare, bare, ours, without, waiting)
+            servers = (bare, bare, ours, ours, without, waiting)
             found = asyncio.run(measure(asked, dict(zip(CASES, servers, strict=True)), ours, [c for _, c in people]))
         versions = shared.versions
     report(found)
@@ -98,7 +99,7 @@ async def measure(
     def clients(server: Server) -> list[Client]:
         return [Client(server.port, {"csrftoken": TOKEN, **one}) for one in cookies]
 
-    paths = {BARE: "/insert/", CHECKED: "/insert-checked/"}
+    paths = {BARE: "/insert/", CHECKED: "/insert-checked/", SITE: "/bench_form/insert/"}
     targets: dict[str, Target] = {
         name: (server, clients(server), partial(form, path=paths.get(name, "/jobs/new/bench_form/")))
         for name, server in servers.items()
@@ -128,9 +129,18 @@ def report(found: dict[str, list[dict[str, float]]]) -> None:
     for name, rounds in found.items():
         column: dict[str, list[Any]] = {key: [one[key] for one in rounds] for key in rounds[0]}
         cells = [spread(column[key], 1) for key in ("mean_ms", "p50_ms", "p99_ms")]
-        cells += [ratio(column["p50_ms"], [one["p50_ms"] for one in found[other]]) for other in (CHECKED, BARE)]
+        cells += [ratio(column["p50_ms"], [one["p50_ms"] for one in found[other]]) for other in (SITE, CHECKED, BARE)]
         lines.append([name, *cells, spread(column["cpu_ms"], 2)])
-    head = ["submit", "mean ms", "p50 ms", "p99 ms", "p50 beside checked", "p50 beside bare", "server CPU ms"]
+    head = [
+        "submit",
+        "mean ms",
+        "p50 ms",
+        "p99 ms",
+        "p50 beside site",
+        "p50 beside checked",
+        "p50 beside bare",
+        "server CPU ms",
+    ]
     print("\nMedian (minimum–maximum) of the rounds\n\n" + table(head, lines))
 
 

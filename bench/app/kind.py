@@ -43,3 +43,4 @@ class Asked(OnThreads):
 
     name = "bench_form"
     form = TextForm
+    urls = "bench.app.urls"
