@@ -212,7 +212,11 @@ def _database(variable: str, default: Path) -> dict[str, Any]:
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
-    elif config["ENGINE"] != "django.db.backends.postgresql":
+    elif config["ENGINE"] == "django.db.backends.postgresql":
+        # A process that is frozen in the middle of a transaction must not keep its locks: the sweep waits for them.
+        # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-IDLE-IN-TRANSACTION-SESSION-TIMEOUT
+        config.setdefault("OPTIONS", {}).setdefault("options", "-c idle_in_transaction_session_timeout=10s")
+    else:
         raise ImproperlyConfigured(f"{variable} must name a SQLite or PostgreSQL database.")
     return config
 

@@ -214,6 +214,27 @@ def start_all(job_ids: Iterable[UUID], worker: str) -> list[Job]:
     return _START.rows(job_ids=list(job_ids), worker=worker)
 
 
+_RENEW = UpdateReturning(
+    Job,
+    {"id", "attempt"},
+    lambda: (
+        # Locked in the order of `succeed_all`, which may hold some of them. Django drops an order without a limit.
+        Job.objects.filter(
+            pk__in=Job.objects.filter(
+                pk__in=AnyGiven("job_ids", _JOB["id"]),
+                status=Status.RUNNING,
+                worker=Given("worker", _JOB["worker"]),
+                deadline__gt=Now(),
+            )
+            .order_by("pk")
+            .select_for_update()[:1_000_000]
+        ),
+        {"lease_until": _lease_end()},
+    ),
+    depends_on=lambda: settings.JOB_LEASE_SECONDS,
+)
+
+
 def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
     """Extend the leases of the attempts (job id → number) that `worker` runs, within their time limits.
 
@@ -221,15 +242,11 @@ def renew(worker: str, running: Mapping[UUID, int]) -> set[UUID]:
     """
     if not running:
         return set()
-    ours = Job.objects.filter(pk__in=list(running)).order_by("pk")
-    with transaction.atomic():
-        # In the order of `succeed_all`, which may hold some of these rows.
-        mine = ours.filter(status=Status.RUNNING, worker=worker, deadline__gt=Now()).select_for_update()
-        held = dict(mine.values_list("pk", "attempt"))
-        Job.objects.filter(pk__in=list(held)).update(lease_until=_lease_end())
+    held = {job.pk: job.attempt for job in _RENEW.rows(job_ids=list(running), worker=worker)}
     if held.keys() != running.keys():
         # One that has just succeeded needs no stopping: it is about to hand its resource's next job to RQ.
-        held |= dict(ours.filter(status=Status.SUCCEEDED).values_list("pk", "attempt"))
+        succeeded = Job.objects.filter(pk__in=list(running), status=Status.SUCCEEDED)
+        held |= dict(succeeded.values_list("pk", "attempt"))
     return {job_id for job_id, attempt in running.items() if held.get(job_id) != attempt}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, Model, QuerySet
 from django.db.models.expressions import Col
@@ -109,7 +109,8 @@ class Update(Statement):
         rows, values = self._build()
         query: UpdateQuery = rows.query.chain(UpdateQuery)  # type: ignore[assignment]
         query.add_update_values(values)
-        sql, parameters = query.get_compiler(connection=connection).as_sql()
+        with transaction.atomic():  # elsewhere Django compiles no select_for_update
+            sql, parameters = query.get_compiler(connection=connection).as_sql()
         return sql, parameters
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 
 from jobs.models import Attempt, Job, Status
-from tests.environment import VAR
+from tests.environment import DATABASE, VAR
 from tests.faults.conftest import Figure
 from tests.faults.stage import Stage, outcomes
 from tests.processes import ROOT, wait_until
@@ -52,6 +52,44 @@ def test_four_processes_that_write_at_once_never_find_the_database_locked(stage:
     assert Job.objects.count() == jobs
     assert list(Job.objects.order_by("position").values_list("position", flat=True)) == list(range(1, jobs + 1))
     figure(f"{WRITERS * TRANSACTIONS} transactions of {WRITERS} writers in {time.monotonic() - began:.1f} s, 0 locked")
+
+
+FROZEN = """
+import sys, time
+import django; django.setup()
+from django.db import transaction
+from jobs.models import Job
+with transaction.atomic():
+    Job.objects.select_for_update().get(pk=sys.argv[1])
+    print("locked", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.fault(13)
+@pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite has one lock for all writers, and takes it from nobody.")
+def test_a_process_that_freezes_in_the_middle_of_a_transaction_loses_its_locks(stage: Stage, figure: Figure):
+    victim = stage.start_worker("--role", "network")
+    job = stage.accept("tally", "x", hold="before")
+    stage.arrived(job)
+    env = {**os.environ, **stage.env, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    frozen = subprocess.Popen(
+        [sys.executable, "-c", FROZEN, str(job.pk)], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert frozen.stdout
+        assert frozen.stdout.readline() == "locked\n"
+        began = time.monotonic()
+        victim.kill()
+        stage.start_worker("--role", "network")
+        stage.arrived(job, 2, seconds=30)
+        figure(f"rescued {time.monotonic() - began:.1f} s after its row was locked")
+        stage.settle()
+        stage.judge()
+        assert outcomes(job) == ["lost", "succeeded"]
+    finally:
+        frozen.kill()
+        frozen.communicate()
 
 
 class Postgres:
