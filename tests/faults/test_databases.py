@@ -9,7 +9,7 @@ import pytest
 from django.db import connections
 
 from jobs.models import Attempt, Job, Status
-from tests.environment import DATABASE, VAR
+from tests.environment import VAR
 from tests.faults.conftest import Figure
 from tests.faults.stage import Stage, outcomes
 from tests.processes import ROOT, wait_until
@@ -66,8 +66,7 @@ with transaction.atomic():
 """
 
 
-@pytest.mark.fault(13)
-@pytest.mark.skipif(DATABASE == "sqlite", reason="SQLite has one lock for all writers, and takes it from nobody.")
+@pytest.mark.fault(13, only_on="postgresql")  # SQLite has one lock for all writers, and takes it from nobody
 def test_a_process_that_freezes_in_the_middle_of_a_transaction_loses_its_locks(stage: Stage, figure: Figure):
     victim = stage.start_worker("--role", "network")
     job = stage.accept("tally", "x", hold="before")
