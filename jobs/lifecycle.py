@@ -27,7 +27,7 @@ from django.dispatch import receiver
 
 from jobs import dispatch
 from jobs.kind import ClaimLost, Kind, Stopped, Submission
-from jobs.models import Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
+from jobs.models import FIELDS, Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
 from jobs.statements import AnyGiven, Given, Insert, Update, UpdateReturning
 
 _ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
@@ -118,18 +118,17 @@ def submit(
     return Accepted(jobs, together)
 
 
-_JOB = {field.attname: field for field in Job._meta.concrete_fields}
 _INSERT = Insert(
     lambda: Job(
-        **{name: Given(name, field) for name, field in _JOB.items()}
-        | {"created_at": Now(), "run_at": Coalesce(Given("run_at", _JOB["run_at"]), Now())}
+        **{name: Given(name, field) for name, field in FIELDS.items()}
+        | {"created_at": Now(), "run_at": Coalesce(Given("run_at", FIELDS["run_at"]), Now())}
     )
 )
 
 
 def _inserted(rows: Iterable[Job], run_at: datetime | None) -> list[Job]:
     """Insert the rows. Returns them with what the database's clock says left to be read."""
-    values = [{name: getattr(row, name) for name in _JOB if name not in {"created_at", "run_at"}} for row in rows]
+    values = [{name: getattr(row, name) for name in FIELDS if name not in {"created_at", "run_at"}} for row in rows]
     _INSERT.run(*({**one, "run_at": run_at} for one in values))
     return [Job.from_db(connection.alias, list(one), list(one.values())) for one in values]
 
@@ -190,12 +189,12 @@ _START = UpdateReturning(
     },
     lambda: (
         Job.objects.runnable().filter(
-            ~Exists(Pause.objects.filter(role=OuterRef("role"))), pk__in=AnyGiven("job_ids", _JOB["id"])
+            ~Exists(Pause.objects.filter(role=OuterRef("role"))), pk__in=AnyGiven("job_ids", FIELDS["id"])
         ),
         {
             "status": Status.RUNNING,
             "attempt": F("attempt") + 1,
-            "worker": Given("worker", _JOB["worker"]),
+            "worker": Given("worker", FIELDS["worker"]),
             "started_at": Now(),
             "lease_until": _lease_end(),
             "deadline": Now() + F("time_limit"),
@@ -221,9 +220,9 @@ _RENEW = UpdateReturning(
         # Locked in the order of `succeed_all`, which may hold some of them. Django drops an order without a limit.
         Job.objects.filter(
             pk__in=Job.objects.filter(
-                pk__in=AnyGiven("job_ids", _JOB["id"]),
+                pk__in=AnyGiven("job_ids", FIELDS["id"]),
                 status=Status.RUNNING,
-                worker=Given("worker", _JOB["worker"]),
+                worker=Given("worker", FIELDS["worker"]),
                 deadline__gt=Now(),
             )
             .order_by("pk")
@@ -300,12 +299,12 @@ def succeed(job: Job, result: Mapping[str, Any]) -> None:
 _SUCCEED = Update(
     lambda: (
         Job.objects.filter(
-            pk=Given("job_id", _JOB["id"]), status=Status.RUNNING, attempt=Given("attempt", _JOB["attempt"])
+            pk=Given("job_id", FIELDS["id"]), status=Status.RUNNING, attempt=Given("attempt", FIELDS["attempt"])
         ),
         {
             **_ENDED,
             "status": Status.SUCCEEDED,
-            "result": Given("result", _JOB["result"]),
+            "result": Given("result", FIELDS["result"]),
             "progress_percent": 100,
             "progress_text": "",
             **_error("", "", ""),
@@ -314,10 +313,10 @@ _SUCCEED = Update(
 )
 _ATTEMPT_SUCCEEDED = Insert(
     lambda: Attempt(  # type: ignore[misc]
-        job_id=Given("job_id", _JOB["id"]),
-        number=Given("attempt", _JOB["attempt"]),
-        worker=Given("worker", _JOB["worker"]),
-        started_at=Given("started_at", _JOB["started_at"]),
+        job_id=Given("job_id", FIELDS["id"]),
+        number=Given("attempt", FIELDS["attempt"]),
+        worker=Given("worker", FIELDS["worker"]),
+        started_at=Given("started_at", FIELDS["started_at"]),
         ended_at=Now(),
         outcome=Attempt.Outcome.SUCCEEDED,
     )

@@ -291,6 +291,10 @@ class Job(models.Model):
         return self.status == Status.FAILED and self.has_turn
 
 
+FIELDS = {field.attname: field for field in Job._meta.concrete_fields}
+"""The columns of a job, by the attribute that holds them: for statements that are compiled once (`jobs.statements`)."""
+
+
 class Attempt(models.Model):
     """One try at running a job that has ended, kept so that its history can be read after the fact.
 

@@ -15,7 +15,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from jobs.models import Job, JobQuerySet
+from jobs.models import FIELDS, Job, JobQuerySet
 from jobs.statements import AnyGiven, Given, Select
 
 Who = tuple[int | None, str]
@@ -99,13 +99,12 @@ def vouch(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return response
 
 
-_JOB = {field.attname: field for field in Job._meta.concrete_fields}
 _FIND = Select(
     Job,
-    _JOB.keys() - set(UNSEEN),
+    FIELDS.keys() - set(UNSEEN),
     lambda: Job.objects.filter(
-        Q(owner=Given("owner", _JOB["owner_id"])) | Q(visitor=Given("visitor", _JOB["visitor"])),
-        pk__in=AnyGiven("job_ids", _JOB["id"]),
+        Q(owner=Given("owner", FIELDS["owner_id"])) | Q(visitor=Given("visitor", FIELDS["visitor"])),
+        pk__in=AnyGiven("job_ids", FIELDS["id"]),
     ).order_by("-created_at", "-pk"),
 )
 

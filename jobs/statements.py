@@ -117,7 +117,7 @@ class Update(Statement):
 class Rows(Statement, Generic[Row]):
     """A statement that gives rows. model, names: what is told of them; their other columns are deferred.
 
-    The rows are made as `Model.from_db` describes; `QuerySet.raw` would do the same in twice the time.
+    The rows are made as `Model.from_db` describes; with `QuerySet.raw` a claim takes a quarter longer.
     https://docs.djangoproject.com/en/5.2/ref/models/instances/#customizing-model-loading
     """
 
