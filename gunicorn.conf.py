@@ -5,6 +5,8 @@ https://gunicorn.org/reference/settings/
 """
 
 import os
+import resource
+import sys
 
 from config import settings
 
@@ -13,6 +15,16 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # Threads, so that slow uploads and downloads hold up nobody else.
 worker_class = "gthread"
 threads = 8
+# Pages that wait ask again after 1 to 10 seconds (jobs.representation.PACE), over the connection they have. Each is an
+# open file; when there are too many they are closed after each answer.
+keepalive = 15
+worker_connections = 5000
+_, _open_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+if 0 < _open_files < worker_connections + 200:
+    worker_connections = max(100, _open_files - 200)
+resource.setrlimit(resource.RLIMIT_NOFILE, (worker_connections + 200, _open_files))
+# Linux shares new connections evenly then. Otherwise one process takes nearly all, for as long as they are kept.
+reuse_port = sys.platform == "linux"
 graceful_timeout = 5
 # Heartbeats in memory where there is such a folder: a busy disk must not look like a hanging process.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (gunicorn makes its own files there)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 
 
 @dataclass
@@ -24,11 +25,14 @@ class Client:
         self.port = port
         self.cookies = cookies
         self.opened = 0
+        self._expires: dict[str, float] = {}
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
         """Send a request and read its answer; keep the cookies that come with it."""
         began = time.perf_counter()
+        for name in [name for name, end in self._expires.items() if end < began]:
+            self.cookies.pop(name, None)
         lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}"]
         lines.append("Cookie: " + "; ".join(f"{name}={value}" for name, value in self.cookies.items()))
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
@@ -47,8 +51,9 @@ class Client:
         if answered.get("connection", "").lower() == "close":
             self.close()
         if cookie := answered.get("set-cookie"):
-            name, _, value = cookie.partition(";")[0].partition("=")
-            self.cookies[name.strip()] = value
+            for name, one in SimpleCookie(cookie).items():
+                self.cookies[name] = one.coded_value
+                self._expires[name] = began + float(one["max-age"] or "inf")
         return Answer(status, answered, content, time.perf_counter() - began, size + len(message))
 
     async def _exchange(self, message: bytes) -> tuple[int, dict[str, str], bytes, int]:

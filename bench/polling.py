@@ -190,7 +190,7 @@ async def wait(asked: argparse.Namespace, server: Server, busy: Server, people: 
         pause = 0.3
         await asyncio.sleep(max(0, comes - time.perf_counter()))
         while time.perf_counter() + pause < end:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause * random.uniform(0.9, 1.1))
             headers = {"Accept": "application/json", "If-None-Match": f'"{version}"'}
             try:
                 path = f"/jobs/status.json?as=card&only=changes&id={job}"

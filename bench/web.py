@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from bench.services import ROOT, Services, services
 from jobs.sandbox.services import free_port
 
 SECRET = "for-the-bench-only"
+PROCESSES = 2
+"""Web processes: gunicorn.conf.py's default."""
 
 
 @dataclass
@@ -90,17 +91,22 @@ def serve(settings: str = "config.settings", **environment: str) -> Iterator[Ser
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--log-level", "error", application],
         cwd=ROOT,
-        env={**os.environ, "PORT": str(port), "DJANGO_SETTINGS_MODULE": settings, **environment},
+        env={
+            **os.environ,
+            "PORT": str(port),
+            "WEB_CONCURRENCY": str(PROCESSES),
+            "DJANGO_SETTINGS_MODULE": settings,
+            **environment,
+        },
         start_new_session=True,
     )
     try:
         for _ in range(300):
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+            if _listeners(process.pid) == PROCESSES:
+                break
             time.sleep(0.1)
         else:
-            raise SystemExit(f"Nothing listens on port {port}.")
+            raise SystemExit(f"Not all web processes listen on port {port}.")
         yield Server(port, process)
     finally:
         process.terminate()
@@ -108,6 +114,12 @@ def serve(settings: str = "config.settings", **environment: str) -> Iterator[Ser
             process.wait(15)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _listeners(pid: int) -> int:
+    """How many sockets the children of a process listen on."""
+    children = psutil.Process(pid).children()
+    return sum(one.status == psutil.CONN_LISTEN for child in children for one in child.net_connections("tcp"))
 
 
 @contextmanager

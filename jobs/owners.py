@@ -4,6 +4,7 @@ Pages that follow jobs ask every few seconds. For VOUCHED seconds after it was l
 so, and neither session nor user are read again.
 """
 
+import random
 from collections.abc import Iterable
 from uuid import UUID, uuid4
 
@@ -27,8 +28,12 @@ UNSEEN = (
 )
 """Columns of a job that no answer ever shows."""
 COOKIE = "follower"
-VOUCHED = 60
-"""Seconds until the session is looked up again: so long may one that was ended elsewhere still follow its jobs."""
+VOUCHED = 120
+"""Seconds until the session is looked up again: so long may one that was ended elsewhere still follow its jobs.
+
+Browsers forget the cookie somewhat earlier, each at another time: those that came together (after a restart, say) are
+not looked up together again.
+"""
 
 
 def visitor_of(request: HttpRequest) -> str:
@@ -90,7 +95,7 @@ def vouch(request: HttpRequest, response: HttpResponse) -> HttpResponse:
             COOKIE,
             f"{owner or ''}.{visitor}",
             salt=request.session.session_key,
-            max_age=VOUCHED,
+            max_age=VOUCHED * random.uniform(0.5, 1),  # noqa: S311 (no secret)
             path=reverse("jobs:statuses"),
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,

@@ -130,7 +130,7 @@ def _template(request: HttpRequest) -> str | None:
 
 def _known(request: HttpRequest) -> set[str]:
     """The versions that whoever asks has, from the entity tags that come with the request."""
-    return set(VERSION.findall(request.headers.get("If-None-Match", "")))
+    return set(VERSION.findall(request.META.get("HTTP_IF_NONE_MATCH", "")))
 
 
 def _response(known: set[str], versions: list[str], data: Callable[[], dict[str, Any]]) -> HttpResponse:

@@ -67,7 +67,8 @@ def test_only_the_first_look_reads_session_and_user(ann, job):
 
 def test_the_cookie_is_for_one_address_and_no_script_reads_it(ann, job):
     cookie = ann.get(MANY, {"id": str(job.pk)}).cookies[COOKIE]
-    assert (cookie["path"], cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (MANY, True, "Strict", 60)
+    assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == (MANY, True, "Strict")
+    assert owners.VOUCHED // 2 <= int(cookie["max-age"]) <= owners.VOUCHED
     assert ann.post(MANY, {"id": str(job.pk)}).status_code == 405
 
 

@@ -17,6 +17,11 @@ export function pause(failures, random = Math.random) {
   return ceiling * (0.5 + random() / 2);
 }
 
+/** About 1: pages that once asked at the same moment (after an outage, say) do not do so for ever. */
+function spread(random) {
+  return 0.9 + random() / 5;
+}
+
 /**
  * Asks for the status of all unfinished jobs of a page together, one request at a time, when the answer before said that
  * it is worth it; while the tab is hidden seldom, while the browser is offline never.
@@ -101,7 +106,7 @@ export class Poller {
     }
     group.cards = [...group.cards.slice(AT_ONCE), ...asked.values()];
     if (group.cards.length === 0) this.groups = this.groups.filter((other) => other !== group);
-    else group.due = this.world.now() + (group.after ?? 1) * 1000;
+    else group.due = this.world.now() + (group.after ?? 1) * 1000 * spread(this.world.random);
   }
 }
 
