@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from jobs.sandbox.services import free_port, valkey_command
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTIONS = 600
 """PostgreSQL takes so many: 256 threads and what else is there."""
+STARTING = 30
+"""Seconds until Valkey and the slow server must listen."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,10 @@ def services(folder: Path, database: str, delay: float = DELAY) -> Iterator[Serv
     ]
     server = None
     try:
-        while not redis_socket.exists():
+        end = time.monotonic() + STARTING
+        while not (redis_socket.exists() and _listens(slow_port)):
+            if time.monotonic() > end:
+                raise SystemExit(f"Valkey or the slow server did not start within {STARTING} s.")
             time.sleep(0.01)
         import redis
 
@@ -90,6 +96,11 @@ def services(folder: Path, database: str, delay: float = DELAY) -> Iterator[Serv
             child.wait()
         if server:
             server.cleanup()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _maker(uri: str, versions: dict[str, str]) -> Callable[[str], str]:
