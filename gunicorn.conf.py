@@ -18,11 +18,11 @@ threads = 8
 # Pages that wait ask again after 1 to 10 seconds (jobs.representation.PACE), over the connection they have. Each is an
 # open file; when there are too many they are closed after each answer.
 keepalive = 15
-worker_connections = 5000
-_, _open_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-if 0 < _open_files < worker_connections + 200:
-    worker_connections = max(100, _open_files - 200)
-resource.setrlimit(resource.RLIMIT_NOFILE, (worker_connections + 200, _open_files))
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+_files = 5200 if _hard == resource.RLIM_INFINITY else min(5200, _hard)
+if _soft != resource.RLIM_INFINITY and _soft < _files:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_files, _hard))
+worker_connections = max(50, _files - 200)
 # Linux shares new connections evenly then. Otherwise one process takes nearly all, for as long as they are kept.
 reuse_port = sys.platform == "linux"
 graceful_timeout = 5

@@ -57,7 +57,7 @@ RESULTS = 100
 """The most results that are written in one transaction."""
 GATHER_SECONDS = 0.008
 """How long a result waits for others that end soon after it, to be written with them: a transaction for each takes
-three times as long. Not if other jobs may wait for its resource, or no job is left that could end."""
+three times as long. The first of them does not wait if others may wait for its resource, or no job is left to end."""
 
 MESSAGE = Message.redis_job_namespace_prefix
 TAKE = """

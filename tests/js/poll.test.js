@@ -101,6 +101,18 @@ test("the first look comes soon, the others when the server said so", async () =
   assert.deepEqual(world.requests.map(({ at }) => at), [300, 2300, 7300]);
 });
 
+test("pages that asked together do not go on together", async () => {
+  const looks = async (random) => {
+    const world = new World(running(10));
+    world.random = () => random;
+    follow(world, aCard());
+    await world.pass(10_000 + 1500);
+    return world.requests.map(({ at }) => at);
+  };
+  assert.deepEqual(await looks(0), [300, 9300]);
+  assert.deepEqual(await looks(1), [300, 11_300]);
+});
+
 test("it stops at the outcome", async () => {
   const world = new World(done());
   const card = aCard();
