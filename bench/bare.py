@@ -85,7 +85,7 @@ def read(request: HttpRequest, row_id: Any) -> JsonResponse:
 
 
 def _insert(text: str, owner: int | None) -> HttpResponse:
-    row = Row(kind="bench", role="network", title=text, payload_text=f'{{"text": "{text}"}}', owner=owner)
+    row = Row(kind="bench", queue="network", title=text, payload_text=f'{{"text": "{text}"}}', owner=owner)
     row.created_at = row.run_at = timezone.now()
     row.save(force_insert=True)
     return HttpResponse(status=303, headers={"Location": f"/{row.pk}/", "Content-Length": "0"})

@@ -48,7 +48,7 @@ def fill(shape: str, size: int) -> None:
         many = shape == MANY_LINES
         job = Job(
             kind="bench",
-            role="network",
+            queue="network",
             title="bench",
             run_at=now - timedelta(hours=1) + timedelta(milliseconds=number),
         )
@@ -62,7 +62,7 @@ def fill(shape: str, size: int) -> None:
     if shape == HISTORY:
         for number in range(size + 1, size + 11):
             job = Job(
-                kind="bench", role="network", title="bench", payload_text="{}", resource="object:0", position=number
+                kind="bench", queue="network", title="bench", payload_text="{}", resource="object:0", position=number
             )
             job.has_turn, job.run_at = number == size + 1, now - timedelta(minutes=1)
             rows.append(job)
@@ -77,7 +77,7 @@ def fill(shape: str, size: int) -> None:
 def steps(shape: str, number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What happens to one job and around it, on the default database, each as something to be timed."""
     from jobs import lifecycle, sweep
-    from jobs.kind import Kind, Role, Submission
+    from jobs.kind import Kind, Queue, Submission
     from jobs.models import Job
     from jobs.waiting import wait_of
 
@@ -88,7 +88,7 @@ def steps(shape: str, number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     last = Job.objects.unfinished().order_by("run_at").last()
     assert last
     yield "say what it waits for", lambda: wait_of(last)
-    yield "look for due jobs", lambda: sweep.due(Role.NETWORK)
+    yield "look for due jobs", lambda: sweep.due(Queue.NETWORK)
     head = Job.objects.runnable().order_by("run_at").values_list("pk", flat=True)[0]
     yield "start", lambda: lifecycle.start(head, "bench")
     running = Job.objects.get(pk=head)

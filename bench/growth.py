@@ -63,7 +63,7 @@ def fill(shape: str, size: int) -> None:
 
     def jobs(count: int, **varied: str) -> None:
         done = {"status": Status.SUCCEEDED, "has_turn": False, "result": {}} if "finished_at" in varied else {}
-        pattern = Job(kind="bench", role="network", owner=owner, title="Job", attempt=bool(done), **done)
+        pattern = Job(kind="bench", queue="network", owner=owner, title="Job", attempt=bool(done), **done)
         pattern.payload = {"text": "something to do"}
         pattern.finished_at = timezone.now() if done else None
         pattern.save()

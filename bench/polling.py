@@ -139,7 +139,7 @@ def make_jobs(count: int, *, steady: bool) -> People:
     rows = []
     for number, (user, _) in enumerate(people):
         created = moment - timedelta(seconds=OLDEST if steady else OLDEST * number / count)
-        row = Job(id=uuid4(), owner=user, kind="bench_media", role="media", title=f"job {number}", payload_text="{}")
+        row = Job(id=uuid4(), owner=user, kind="bench_media", queue="media", title=f"job {number}", payload_text="{}")
         row.created_at = row.run_at = created
         if steady or number % 2:
             row.status, row.worker, row.attempt, row.started_at = Status.RUNNING, "bench", 1, created

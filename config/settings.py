@@ -244,11 +244,11 @@ try:
     parse_url(REDIS_URL)  # type: ignore[no-untyped-call]
 except ValueError as error:
     raise ImproperlyConfigured(f"REDIS_URL: {error}") from None
-# One queue for each role of worker (jobs.kind.Role). django-rq reads this for its own pages; jobs.dispatch and
-# jobs.worker open connections of their own.
+# The queues of jobs.kind.Queue. django-rq reads this for its own pages; jobs.dispatch and jobs.worker open connections
+# of their own.
 RQ_QUEUES = {
-    role: {"URL": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}socket_connect_timeout=1&socket_timeout=2", "DB": None}
-    for role in ("network", "media")
+    name: {"URL": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}socket_connect_timeout=1&socket_timeout=2", "DB": None}
+    for name in ("urgent", "network", "media")
 }
 RQ = {"COMMIT_MODE": "auto"}
 # The admin's start page links to them already.
@@ -264,7 +264,8 @@ JOB_WORKER_SILENT_SECONDS: float = env.float("JOB_WORKER_SILENT_SECONDS", 15, va
 JOB_GRACE_SECONDS: float = env.float("JOB_GRACE_SECONDS", 8, validate=validate.Range(min=0))
 # Days after which a finished job is deleted with all that belongs to it; 0: jobs are kept until somebody deletes them.
 JOB_KEEP_DAYS: int = env.int("JOB_KEEP_DAYS", 0, validate=validate.Range(min=0))
-# Jobs at once in one worker process: threads for the network role, child processes for the media role.
+# Jobs at once in one worker process: threads for the network role, with one more for what a person waits for; child
+# processes for the media role.
 NETWORK_CONCURRENCY: int = env.int("NETWORK_CONCURRENCY", 32, validate=positive)
 MEDIA_CONCURRENCY: int = env.int("MEDIA_CONCURRENCY", os.cpu_count() or 1, validate=positive)
 

@@ -80,19 +80,19 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-class RoleFilter(admin.SimpleListFilter):
-    """By the role of the workers that run the job."""
+class QueueFilter(admin.SimpleListFilter):
+    """By the queue in which the job stands or stood."""
 
-    title = _("role")
-    parameter_name = "role"
+    title = _("queue")
+    parameter_name = "queue"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The roles."""
-        return [(role.value, role.value) for role in kinds.Role]
+        """The queues."""
+        return [(queue.value, queue.value) for queue in kinds.Queue]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        """The jobs of the chosen role."""
-        return queryset.filter(role=self.value()) if self.value() else queryset
+        """The jobs of the chosen queue."""
+        return queryset.filter(queue=self.value()) if self.value() else queryset
 
 
 class AttemptInline(ReadOnly, admin.StackedInline):
@@ -139,7 +139,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         "finished_at",
         "worker",
     )
-    list_filter = ("status", KindFilter, RoleFilter, "created_at")
+    list_filter = ("status", KindFilter, QueueFilter, "created_at")
     list_select_related = ("owner",)
     list_per_page = 50
     view_on_site = False
@@ -158,7 +158,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     actions = ("retry", "cancel")
     inlines = (AttemptInline,)
     fieldsets = (
-        (None, {"fields": ("id", "title", "kind", "role", "status", "owner", "visitor", "submit")}),
+        (None, {"fields": ("id", "title", "kind", "queue", "status", "owner", "visitor", "submit")}),
         (_("Outcome"), {"fields": ("the_result", "error_code", "error_text", "can_retry", "the_traceback")}),
         (_("Progress"), {"fields": ("progress_percent", "progress_text", "attempt", "max_attempts", "the_kept")}),
         (

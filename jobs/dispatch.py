@@ -8,18 +8,17 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
-from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
 from redis import Redis, RedisError, ResponseError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from rq import Queue
+from rq import Queue as Line
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 
-from jobs.kind import Role
+from jobs.kind import Queue
 
 logger = logging.getLogger(__name__)
 
@@ -59,95 +58,86 @@ def _probe() -> Redis:
 
 
 @cache
-def _queue(role: Role) -> Queue:
-    """The RQ queue of a role. One for each process: it asks the server for its version once."""
-    return Queue(str(role), connection=_client(), serializer=JSONSerializer)
+def _line(queue: Queue) -> Line:
+    """RQ's side of a queue. One for each process: it asks the server for its version once."""
+    return Line(str(queue), connection=_client(), serializer=JSONSerializer)
+
+
+def key_of(queue: Queue) -> str:
+    """Where Redis keeps the hints of a queue."""
+    return f"{Line.redis_queue_namespace_prefix}{queue}"
 
 
 def reset() -> None:
     """Begin anew with Redis: connect again, and forget that it did not answer."""
     global _away_until
-    for made in (_client, _probe, _queue):
+    for made in (_client, _probe, _line):
         made.cache_clear()
     _away_until = 0.0
 
 
 def push(jobs: Iterable[tuple[UUID, str]]) -> bool:
-    """Put a hint for each (job id, role) into its queue. False, with a line in the log, if Redis did not take them."""
+    """Put a hint for each (job id, queue) into its queue. False, with a line in the log, if Redis did not take them."""
     global _away_until
     if time.monotonic() < _away_until:
         return False
-    by_role: defaultdict[Role, list[UUID]] = defaultdict(list)
-    for job_id, role in jobs:
-        by_role[Role(role)].append(job_id)
+    by_queue: defaultdict[Queue, list[UUID]] = defaultdict(list)
+    for job_id, queue in jobs:
+        by_queue[Queue(queue)].append(job_id)
     try:
-        for role, ids in by_role.items():
-            _queue(role).enqueue_many(
+        for its_queue, ids in by_queue.items():
+            _line(its_queue).enqueue_many(
                 [
-                    Queue.prepare_data(PERFORM, args=[str(job_id)], job_id=str(job_id), description=f"job {job_id}")
+                    Line.prepare_data(PERFORM, args=[str(job_id)], job_id=str(job_id), description=f"job {job_id}")
                     for job_id in ids
                 ]
             )
     except RedisError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
         logger.warning(
-            "Redis did not take %d hints, the sweep will push them: %s", sum(map(len, by_role.values())), error
+            "Redis did not take %d hints, the sweep will push them: %s", sum(map(len, by_queue.values())), error
         )
         return False
     return True
 
 
-def without_hint(job_ids: list[UUID], role: Role) -> list[UUID]:
-    """Those of the jobs of one role that have no message in Redis. Raises RedisError when Redis does not answer."""
-    line, client = _queue(role), _client()
-    keys = [Message.key_for(str(job_id)) for job_id in job_ids]
+def without_hint(job_ids: list[UUID], queue: Queue) -> list[UUID]:
+    """Those of the due jobs of one queue, the oldest first, that have no hint in Redis. Raises RedisError.
+
+    Whoever takes a hint removes its message with it, or right after the claim of its job. A hint that a worker took and
+    then died with leaves its message behind; that is seen as soon as its job is the oldest.
+    """
+    key, client = key_of(queue), _client()
+    messages = [Message.key_for(str(job_id)) for job_id in job_ids]
     # Mostly they are all there, and one question is enough.
     with client.pipeline(transaction=False) as pipe:
-        pipe.exists(*keys)
-        pipe.exists(line.key, line.intermediate_queue_key)
-        found, stands = pipe.execute()
+        pipe.exists(*messages)
+        pipe.exists(key)
+        pipe.lpos(key, str(job_ids[0]))
+        try:
+            found, stands, place = pipe.execute()
+        except ResponseError as error:
+            drop_if_no_line(client, error, key)
+            stands = False
     if not stands:
         return job_ids  # the line itself was lost: a message alone leads nobody to its job
-    if found == len(keys):
-        return []
+    if found == len(messages):
+        return job_ids[:1] if place is None else []
     with client.pipeline(transaction=False) as pipe:
-        for key in keys:
-            pipe.exists(key)
+        for message in messages:
+            pipe.exists(message)
         exist = pipe.execute()
     return [job_id for job_id, exists in zip(job_ids, exist, strict=True) if not exists]
 
 
-def clear_stranded(seen: set[str]) -> set[str]:
-    """Drop hints that a worker moved out of a queue and then died, so that the sweep pushes those jobs again.
-
-    seen: what the last call returned. A hint that stands there for two looks in a row is stranded: a living worker
-    removes it as soon as it has claimed the job, or is busy with it. Returns what stands there now. Raises RedisError.
-    """
-    standing: set[str] = set()
-    client = _client()
-    for role in Role:
-        key = _queue(role).intermediate_queue_key
-        try:
-            raws = cast(list[Any], client.lrange(key, 0, -1))
-        except ResponseError as error:
-            raws = []
-            drop_if_no_line(client, error, key)
-        ids = {raw.decode(errors="replace"): raw for raw in raws}
-        for job_id in ids.keys() & seen:
-            with client.pipeline() as pipe:
-                pipe.delete(Message.key_for(job_id))
-                pipe.lrem(key, 0, ids[job_id])
-                pipe.execute()
-        standing |= ids.keys()
-    return standing
-
-
 def drop_if_no_line(client: Redis, error: ResponseError, *keys: str) -> None:
-    """Delete `keys` if the error says that what is kept there is no queue. Raises any other error again."""
-    if not str(error).startswith("WRONGTYPE"):
+    """Delete those of the keys that are no queue, if that is what the error says. Raises any other error again."""
+    if "WRONGTYPE" not in str(error):
         raise error
-    logger.error("What Redis keeps under %s is no queue: it is deleted", " or ".join(keys))
-    client.delete(*keys)
+    for key in keys:
+        if client.type(key) not in {b"list", b"none"}:
+            logger.error("What Redis keeps under %s is no queue: it is deleted", key)
+            client.delete(key)
 
 
 def answers() -> bool:
@@ -159,11 +149,11 @@ def answers() -> bool:
 
 
 def queue_lengths() -> dict[str, int] | None:
-    """Messages waiting in Redis for each role; None when Redis does not answer."""
+    """Hints waiting in Redis for each queue; None when Redis does not answer."""
     try:
         with _client().pipeline(transaction=False) as pipe:
-            for role in Role:
-                pipe.llen(Queue.redis_queue_namespace_prefix + role)
-            return dict(zip(map(str, Role), pipe.execute(), strict=True))
+            for queue in Queue:
+                pipe.llen(key_of(queue))
+            return dict(zip(map(str, Queue), pipe.execute(), strict=True))
     except RedisError:
         return None

@@ -22,13 +22,38 @@ Text = str | Promise
 """Words for people, translated at once or when they are shown."""
 
 
+class Queue(StrEnum):
+    """Where jobs stand in line. The value is the name of the RQ queue."""
+
+    URGENT = "urgent"
+    """What a person waits for in front of a page (`Submission.urgent`), of the kinds that wait for others."""
+    NETWORK = "network"
+    """All other jobs of those kinds."""
+    MEDIA = "media"
+    """The jobs of kinds that compute."""
+
+
 class Role(StrEnum):
-    """Which workers run a kind. The value is the name of the RQ queue as well."""
+    """Which workers run a kind."""
 
     NETWORK = "network"
     """Kinds that wait for others: many threads in one process."""
     MEDIA = "media"
     """Kinds that compute: one child process for each job, which can be killed."""
+
+    @property
+    def queues(self) -> tuple[Queue, ...]:
+        """The queues that such a worker serves, the first one first."""
+        return (Queue.URGENT, Queue.NETWORK) if self is Role.NETWORK else (Queue.MEDIA,)
+
+    @property
+    def queue(self) -> Queue:
+        """The queue of its jobs that nobody waits for in front of a page."""
+        return self.queues[-1]
+
+
+ROLE_OF: dict[str, Role] = {queue: role for role in Role for queue in role.queues}
+"""Which workers serve a queue."""
 
 
 class JobError(Exception):
@@ -98,6 +123,8 @@ class Submission:
     kind: whose job it is, if it is not the kind that was submitted.
     after: place in the list of an earlier submission, whose job has to succeed first. If it does not, this one is
         cancelled.
+    urgent: a person waits for it in front of a page (for a mail with a link, say), so it does not stand behind what
+        nobody waits for: it has a queue of its own. Only for kinds of Role.NETWORK.
     """
 
     payload: dict[str, Any]
@@ -105,6 +132,7 @@ class Submission:
     resource: str = ""
     kind: "Kind | None" = None
     after: int | None = None
+    urgent: bool = False
 
 
 class KindForm(forms.Form):

@@ -20,18 +20,20 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
-from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Value
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Now
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from jobs import dispatch
-from jobs.kind import ClaimLost, Kind, Stopped, Submission
-from jobs.models import FIELDS, Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
+from jobs.kind import ClaimLost, Kind, Queue, Role, Stopped, Submission
+from jobs.models import FIELDS, RUNNABLE, Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
 from jobs.statements import AnyGiven, Given, Insert, Update, UpdateReturning
 
 _ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
 """What is so of every job whose attempt was its last."""
+_ANY = Q()
+"""The guard that lets every job pass."""
 
 
 class KeyReused(Exception):
@@ -87,13 +89,15 @@ def submit(
             rows: list[Job] = []
             for index, (one, (position, has_turn)) in enumerate(zip(submissions, places, strict=True)):
                 its_kind = one.kind or kind
+                if one.urgent and its_kind.role is not Role.NETWORK:
+                    raise ValueError(f"{its_kind}: only jobs of Role.NETWORK can be urgent.")
                 row = Job(
                     id=ids[index],
                     owner=owner,
                     visitor=visitor,
                     submit=together,
                     kind=its_kind.name,
-                    role=its_kind.role,
+                    queue=Queue.URGENT if one.urgent else its_kind.role.queue,
                     title=one.title[:200],
                     resource=one.resource,
                     position=position,
@@ -108,7 +112,7 @@ def submit(
                 rows.append(row)
             jobs = _inserted(rows, run_at)
             if run_at is None:
-                _push([(job.pk, job.role) for job in jobs if job.has_turn])
+                _push([(job.pk, job.queue) for job in jobs if job.has_turn])
     except IntegrityError:
         # The same key arrived twice at the same moment, and the other request was first.
         earlier = find(owner, idempotency_key, fingerprint)
@@ -188,9 +192,9 @@ _START = UpdateReturning(
         *("attempt", "max_attempts", "time_limit", "worker", "started_at"),
     },
     lambda: (
-        Job.objects.runnable().filter(
-            ~Exists(Pause.objects.filter(role=OuterRef("role"))), pk__in=AnyGiven("job_ids", FIELDS["id"])
-        ),
+        Job.objects.filter(
+            ~Exists(Pause.objects.filter(queue=OuterRef("queue"))), pk__in=AnyGiven("job_ids", FIELDS["id"])
+        ).that_are(RUNNABLE),
         {
             "status": Status.RUNNING,
             "attempt": F("attempt") + 1,
@@ -219,12 +223,8 @@ _RENEW = UpdateReturning(
     lambda: (
         # Locked in the order of `succeed_all`, which may hold some of them. Django drops an order without a limit.
         Job.objects.filter(
-            pk__in=Job.objects.filter(
-                pk__in=AnyGiven("job_ids", FIELDS["id"]),
-                status=Status.RUNNING,
-                worker=Given("worker", FIELDS["worker"]),
-                deadline__gt=Now(),
-            )
+            pk__in=Job.objects.filter(pk__in=AnyGiven("job_ids", FIELDS["id"]))
+            .that_are(Q(status=Status.RUNNING, worker=Given("worker", FIELDS["worker"]), deadline__gt=Now()))
             .order_by("pk")
             .select_for_update()[:1_000_000]
         ),
@@ -298,8 +298,8 @@ def succeed(job: Job, result: Mapping[str, Any]) -> None:
 
 _SUCCEED = Update(
     lambda: (
-        Job.objects.filter(
-            pk=Given("job_id", FIELDS["id"]), status=Status.RUNNING, attempt=Given("attempt", FIELDS["attempt"])
+        Job.objects.filter(pk=Given("job_id", FIELDS["id"])).that_are(
+            Q(status=Status.RUNNING, attempt=Given("attempt", FIELDS["attempt"]))
         ),
         {
             **_ENDED,
@@ -351,10 +351,10 @@ def succeed_all(ended: Iterable[tuple[Job, Mapping[str, Any]]]) -> set[UUID]:
     return {job.pk for job in moved}
 
 
-def stop(job: Job, guard: JobQuerySet | None = None) -> bool:
+def stop(job: Job, guard: Q = _ANY) -> bool:
     """running → cancelled, as its owner asked. False: nobody asked, or the attempt was given up (or the guard held)."""
-    rows = Job.objects.all() if guard is None else guard
-    return _finish(job, Attempt.Outcome.CANCELLED, rows.filter(cancel_asked_at__isnull=False), status=Status.CANCELLED)
+    asked = guard & Q(cancel_asked_at__isnull=False)
+    return _finish(job, Attempt.Outcome.CANCELLED, asked, status=Status.CANCELLED)
 
 
 def fail(job: Job, code: str, text: str, *, can_retry: bool = True, traceback: str = "") -> None:
@@ -412,7 +412,7 @@ def lose(job: Job, *, lapsed: bool = True) -> bool:
     lapsed: only if the lease has run out on the database's clock; False when the caller saw the process die.
     """
     code, text = "worker_lost", "The worker that was doing this stopped before it was done."
-    guard = Job.objects.filter(lease_until__lt=Now()) if lapsed else Job.objects.all()
+    guard = Q(lease_until__lt=Now()) if lapsed else Q()
     if job.attempt >= job.max_attempts:
         return stop(job, guard) or _finish(job, Attempt.Outcome.LOST, guard, **_failure(code, text, True, ""))
     return _release(job, Attempt.Outcome.LOST, guard, run_at=Now(), **_error(code, text, ""))
@@ -421,7 +421,7 @@ def lose(job: Job, *, lapsed: bool = True) -> bool:
 def expire(job: Job) -> bool:
     """running → failed: the time limit is over. False: it finished meanwhile."""
     text = f"It was stopped because it took longer than {_words(job.time_limit)}."
-    guard = Job.objects.filter(deadline__lt=Now())
+    guard = Q(deadline__lt=Now())
     return _finish(job, Attempt.Outcome.FAILED, guard, **_failure("time_limit", text, True, ""))
 
 
@@ -516,13 +516,12 @@ def delete(job_ids: Iterable[UUID]) -> int:
 # --- Shared steps ---------------------------------------------------------------------------------------------------
 
 
-def _attempt_of(job: Job, guard: JobQuerySet | None = None) -> JobQuerySet:
+def _attempt_of(job: Job, guard: Q = _ANY) -> JobQuerySet:
     """The job's row, as long as it runs and this attempt owns it: the fence before every write."""
-    rows = Job.objects.all() if guard is None else guard
-    return rows.filter(pk=job.pk, status=Status.RUNNING, attempt=job.attempt)
+    return Job.objects.filter(pk=job.pk).that_are(guard & Q(status=Status.RUNNING, attempt=job.attempt))
 
 
-def _finish(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None, **values: Any) -> bool:
+def _finish(job: Job, outcome: Attempt.Outcome, guard: Q = _ANY, **values: Any) -> bool:
     """running → an end state; the turn goes to the next on the resource, unless the job failed and holds the line.
 
     False: the fence held.
@@ -537,7 +536,7 @@ def _finish(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None
     return bool(moved)
 
 
-def _release(job: Job, outcome: Attempt.Outcome, guard: JobQuerySet | None = None, **values: Any) -> bool:
+def _release(job: Job, outcome: Attempt.Outcome, guard: Q = _ANY, **values: Any) -> bool:
     """running → pending, keeping the turn; → cancelled if its owner asked for it. False: the fence held."""
     with transaction.atomic():
         _lock(job.resource)
@@ -655,7 +654,7 @@ def _let_follow(follower: Job) -> None:
 def _push_runnable(job_ids: list[UUID]) -> None:
     """Hand those of the jobs that may run now to RQ, after the commit. What is due later is the sweep's."""
     if job_ids:
-        _push(list(Job.objects.runnable().filter(pk__in=job_ids).values_list("pk", "role")))
+        _push(list(Job.objects.filter(pk__in=job_ids).that_are(RUNNABLE).values_list("pk", "queue")))
 
 
 def _push(jobs: list[tuple[UUID, str]]) -> None:

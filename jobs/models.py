@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -41,6 +41,8 @@ class Status(models.TextChoices):
 
 UNFINISHED = (Status.PENDING, Status.RUNNING)
 TURN_ON_A_RESOURCE = Q(has_turn=True) & ~Q(resource="")
+RUNNABLE = Q(status=Status.PENDING, has_turn=True, run_at__lte=Now())
+"""What may start now: pending, due on the database's clock, and first on its resource."""
 
 
 class Submit(models.Model):
@@ -91,8 +93,16 @@ class JobQuerySet(models.QuerySet["Job"]):
     """
 
     def runnable(self) -> "JobQuerySet":
-        """May start now: pending, due on the database's clock, and first on their resource."""
-        return self.filter(status=Status.PENDING, has_turn=True, run_at__lte=Now())
+        """May start now: see RUNNABLE."""
+        return self.filter(RUNNABLE)
+
+    def that_are(self, condition: Q) -> "JobQuerySet":
+        """Those of some rows, known by their keys, for which the condition holds.
+
+        The database looks at each of these rows and nowhere else. Said with `filter`, PostgreSQL may look for the
+        condition in an index that was nearly empty when it gathered its statistics, and read all that is in there now.
+        """
+        return self.filter(Case(When(condition, then=Value(True)), default=Value(False)))
 
     def holding(self) -> "JobQuerySet":
         """Failed for good, and the line of their resource waits for somebody to decide what happens with them."""
@@ -111,8 +121,8 @@ class Job(models.Model):
     """One accepted piece of work.
 
     owner / visitor: whose it is: a user, or (before there is one) the visitor token of a session.
-    kind, role: which kind's code runs it, and on which workers; copied from the kind at submit, like max_attempts and
-        time_limit, and without `choices`, so that a new kind needs no migration.
+    kind: which kind's code runs it. queue: where it stands in line (`jobs.kind.Queue`). Written at submit, like
+        max_attempts and time_limit, and without `choices`, so that a new kind needs no migration.
     payload: what `Kind.run` reads; encrypted at rest. title: what the owner reads.
     resource, position: the shared object and the job's place in its order of acceptance (None without a resource).
     has_turn: it is the resource's first job that is unfinished or holds the line, and waits for nothing else. Without a
@@ -138,7 +148,7 @@ class Job(models.Model):
     submit = models.ForeignKey(Submit, models.SET_NULL, null=True, blank=True, related_name="jobs")
 
     kind = models.CharField(max_length=50)
-    role = models.CharField(max_length=20)
+    queue = models.CharField(max_length=20)
     payload_text = EncryptedTextField(editable=False)
     title = models.CharField(max_length=200)
     resource = models.CharField(max_length=200, blank=True, default="")
@@ -212,7 +222,7 @@ class Job(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["role", "run_at"], condition=Q(status=Status.PENDING, has_turn=True), name="job_runnable"
+                fields=["queue", "run_at"], condition=Q(status=Status.PENDING, has_turn=True), name="job_runnable"
             ),
             models.Index(fields=["lease_until"], condition=Q(status=Status.RUNNING), name="job_leases"),
             models.Index(fields=["resource", "position"], condition=Q(finished_at__isnull=True), name="job_line"),
@@ -222,7 +232,7 @@ class Job(models.Model):
             # None begins with the status: SQLite, which keeps no statistics, takes it for more telling than the primary
             # key, and would read all finished jobs to find a few of them by id.
             models.Index(
-                fields=["finished_at", "role", "kind", "status"],
+                fields=["finished_at", "queue", "kind", "status"],
                 condition=Q(finished_at__isnull=False),
                 name="job_outcomes",
             ),
@@ -399,15 +409,15 @@ class Leftover(models.Model):
 
 
 class Pause(models.Model):
-    """A queue that staff have paused: workers of this role start no job while the row is there (`jobs.pauses`).
+    """A queue that staff have paused: workers start no job of it while the row is there (`jobs.pauses`).
 
     reason: for everybody whose job waits. by: who paused it. since: when, by the database's clock.
     """
 
-    role = models.CharField(max_length=20, primary_key=True)
+    queue = models.CharField(max_length=20, primary_key=True)
     reason = models.CharField(max_length=200)
     by = models.CharField(max_length=150)
     since = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
-        return self.role
+        return self.queue

@@ -25,14 +25,14 @@ OUTCOMES_SINCE = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Line:
-    """The jobs of one kind on one queue (role). All numbers are jobs, except where a unit is named.
+    """The jobs of one kind on one queue. All numbers are jobs, except where a unit is named.
 
     due: pending and free to run now. later: pending, but scheduled or backing off. behind: pending behind an earlier
     job on the same object. succeeded, failed, cancelled: finished within `OUTCOMES_SINCE`.
     oldest_due_seconds: for how many seconds the longest waiting due job could have run already; None: nothing is due.
     """
 
-    role: str
+    queue: str
     kind: str
     label: str
     due: int = 0
@@ -64,9 +64,9 @@ class WorkerLine:
 
 @dataclass(frozen=True)
 class PauseLine:
-    """A queue (role) that staff have paused: since when, who, and the reason that people read."""
+    """A queue that staff have paused: since when, who, and the reason that people read."""
 
-    role: str
+    queue: str
     since: datetime
     by: str
     reason: str
@@ -88,27 +88,29 @@ class Numbers:
 
 def numbers() -> Numbers:
     """Count everything now."""
-    paused = [PauseLine(one.role, one.since, one.by, one.reason) for one in pauses.paused().values()]
+    paused = [PauseLine(one.queue, one.since, one.by, one.reason) for one in pauses.paused().values()]
     return Numbers(pauses=paused, lines=lines(), workers=workers(), redis=dispatch.queue_lengths())
 
 
 def lines() -> list[Line]:
     """One line for each installed kind, and one for each other kind of which there are jobs."""
     found = {
-        (str(kind.role), kind.name): Line(role=kind.role, kind=kind.name, label=str(kind.label))
+        (str(kind.role.queue), kind.name): Line(queue=kind.role.queue, kind=kind.name, label=str(kind.label))
         for kind in kinds.installed()
     }
 
-    def add(role: str, kind: str, **counted: Any) -> None:
-        line = found.get((role, kind)) or Line(role=role, kind=kind, label=kind)
-        found[role, kind] = replace(line, **counted)
+    def add(queue: str, kind: str, **counted: Any) -> None:
+        known = kinds.get(kind)
+        label = str(known.label) if known else kind
+        line = found.get((queue, kind)) or Line(queue=queue, kind=kind, label=label)
+        found[queue, kind] = replace(line, **counted)
 
     for row in _unfinished():
         oldest = row.pop("oldest_due")
         add(**row, oldest_due_seconds=oldest and max(oldest.total_seconds(), 0.0))
     for row in _outcomes():
-        add(row["role"], row["kind"], **{row["status"]: row["jobs"]})
-    return sorted(found.values(), key=lambda line: (line.role, line.label))
+        add(row["queue"], row["kind"], **{row["status"]: row["jobs"]})
+    return sorted(found.values(), key=lambda line: (line.queue, line.label))
 
 
 def _unfinished() -> Iterable[Any]:
@@ -117,7 +119,7 @@ def _unfinished() -> Iterable[Any]:
     return (
         Job.objects.unfinished()
         .order_by()
-        .values("role", "kind")
+        .values("queue", "kind")
         .annotate(
             due=Count("pk", filter=due),
             later=Count("pk", filter=pending & Q(has_turn=True, run_at__gt=Now())),
@@ -132,7 +134,7 @@ def _outcomes() -> Iterable[Any]:
     return (
         Job.objects.filter(finished_at__gte=Now() - OUTCOMES_SINCE)
         .order_by()
-        .values("role", "kind", "status")
+        .values("queue", "kind", "status")
         .annotate(jobs=Count("pk"))
     )
 
@@ -173,7 +175,7 @@ def problems() -> list[str]:
     return found
 
 
-def paused_roles() -> list[str]:
+def paused_queues() -> list[str]:
     """The queues that staff have paused. That is no problem; none are known while the database does not answer."""
     try:
         return sorted(pauses.paused())
@@ -181,17 +183,17 @@ def paused_roles() -> list[str]:
         return []
 
 
-def _due_roles() -> set[str]:
-    """The roles of due jobs, each found behind the one before: DISTINCT would read every job that waits."""
-    roles = Job.objects.runnable().order_by("role", "run_at").values_list("role", flat=True)
+def _due_queues() -> set[str]:
+    """The queues of due jobs, each found behind the one before: DISTINCT would read every job that waits."""
+    queues = Job.objects.runnable().order_by("queue", "run_at").values_list("queue", flat=True)
     found: set[str] = set()
-    while role := roles.filter(role__gt=max(found, default="")).first():
-        found.add(role)
+    while queue := queues.filter(queue__gt=max(found, default="")).first():
+        found.add(queue)
     return found
 
 
 def roles_without_worker() -> set[str]:
     """The roles that an installed kind or a due job needs, and that no living worker serves."""
     needed = {str(kind.role) for kind in kinds.installed()}
-    needed.update(_due_roles())
+    needed.update(kinds.ROLE_OF.get(queue, queue) for queue in _due_queues())
     return needed - set(Worker.objects.alive().values_list("role", flat=True))

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from jobs import monitor, pauses
-from jobs.kind import Role
+from jobs.kind import Queue
 from jobs.models import Pause
 
 POLL_SECONDS = 3
@@ -23,12 +23,12 @@ POLL_SECONDS = 3
 def page(request: HttpRequest) -> HttpResponse:
     """The monitor in the admin's look. Without JavaScript its numbers are those of the moment it was loaded."""
     numbers = monitor.numbers()
-    paused = {one.role: one for one in numbers.pauses}
+    paused = {one.queue: one for one in numbers.pauses}
     context = {
         **admin.site.each_context(request),
         "title": _("Monitor"),
         "numbers": numbers,
-        "queues": [(role, paused.get(role)) for role in Role],
+        "queues": [(queue, paused.get(queue)) for queue in Queue],
         "longest_reason": Pause._meta.get_field("reason").max_length,
     }
     return render(request, "jobs/monitor/page.html", context)
@@ -51,7 +51,7 @@ class PauseForm(forms.ModelForm):
         fields = ("reason",)
         error_messages = {"reason": {"required": "Please give a reason: everybody whose job waits reads it."}}
 
-    role = forms.ChoiceField(choices=[(role.value, role.value) for role in Role])
+    queue = forms.ChoiceField(choices=[(queue.value, queue.value) for queue in Queue])
 
 
 @require_POST
@@ -60,9 +60,9 @@ def pause(request: HttpRequest) -> HttpResponse:
     """Pause a queue, or change the reason of its pause."""
     form = PauseForm(request.POST)
     if form.is_valid():
-        role = Role(form.cleaned_data["role"])
-        pauses.pause(role, form.cleaned_data["reason"], by=request.user.get_username())
-        text = _("The %(role)s queue is paused: no job of it starts, and running ones go on.") % {"role": role}
+        queue = Queue(form.cleaned_data["queue"])
+        pauses.pause(queue, form.cleaned_data["reason"], by=request.user.get_username())
+        text = _("The %(queue)s queue is paused: no job of it starts, and running ones go on.") % {"queue": queue}
         messages.success(request, text)
     else:
         messages.error(request, " ".join(str(problem) for problems in form.errors.values() for problem in problems))
@@ -73,9 +73,9 @@ def pause(request: HttpRequest) -> HttpResponse:
 @permission_required("jobs.change_pause", raise_exception=True)
 def resume(request: HttpRequest) -> HttpResponse:
     """Let a paused queue go on."""
-    role = request.POST.get("role", "")
-    if role in set(Role) and pauses.resume(Role(role), by=request.user.get_username()):
-        messages.success(request, _("The %(role)s queue goes on.") % {"role": role})
+    queue = request.POST.get("queue", "")
+    if queue in set(Queue) and pauses.resume(Queue(queue), by=request.user.get_username()):
+        messages.success(request, _("The %(queue)s queue goes on.") % {"queue": queue})
     else:
         messages.warning(request, _("This queue was not paused any more."))
     return redirect("monitor:page")
@@ -90,5 +90,5 @@ def health(request: HttpRequest) -> JsonResponse:
     """
     problems = monitor.problems()
     status = "failing" if problems else "ok"
-    found = {"status": status, "problems": problems, "paused": monitor.paused_roles()}
+    found = {"status": status, "problems": problems, "paused": monitor.paused_queues()}
     return JsonResponse(found, status=503 if problems else 200)

@@ -17,7 +17,7 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from jobs import dispatch, leftovers, lifecycle
-from jobs.kind import Role
+from jobs.kind import Queue
 from jobs.models import TURN_ON_A_RESOURCE, Job, Leader, Resource, Status, Worker
 
 logger = logging.getLogger(__name__)
@@ -112,11 +112,11 @@ def mend_lines() -> None:
 
 def push_missing() -> None:
     """Push the oldest due jobs that have no hint in Redis. Raises RedisError."""
-    for role in Role:
-        if (oldest := due(role)) and (missing := dispatch.without_hint(oldest, role)):
-            dispatch.push((job_id, role) for job_id in missing)
+    for queue in Queue:
+        if (oldest := due(queue)) and (missing := dispatch.without_hint(oldest, queue)):
+            dispatch.push((job_id, queue) for job_id in missing)
 
 
-def due(role: Role) -> list[UUID]:
-    """The jobs of one role that may start now, the oldest first, at most BATCH of them."""
-    return list(Job.objects.runnable().filter(role=role).order_by("run_at").values_list("pk", flat=True)[:BATCH])
+def due(queue: Queue) -> list[UUID]:
+    """The jobs of one queue that may start now, the oldest first, at most BATCH of them."""
+    return list(Job.objects.runnable().filter(queue=queue).order_by("run_at").values_list("pk", flat=True)[:BATCH])

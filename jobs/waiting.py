@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from jobs import dispatch
+from jobs.kind import ROLE_OF
 from jobs.models import Job, Pause, Resource, Status, Worker
 from jobs.pauses import paused
 from jobs.shared import for_a_moment
@@ -127,17 +128,17 @@ def _line(resource: str) -> Line:
 
 def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
     served = _served()
-    queues = {role: _queue(role) for role in served & {job.role for job in jobs}}
+    queues = {queue: _queue(queue) for queue in served & {job.queue for job in jobs}}
     pauses = _pauses()
     waits = {}
     for job in jobs:
-        if pause := pauses.get(job.role):
+        if pause := pauses.get(job.queue):
             text = _(
                 "Paused by the people who run this site since %(since)s: %(reason)s. It starts when they resume."
             ) % {"since": _since(pause.since), "reason": pause.reason.rstrip(". ")}
             waits[job.pk] = Wait("paused", text)
             continue
-        if job.role not in served:
+        if job.queue not in served:
             text = _("No worker is running for this just now. It starts as soon as one is back.")
             waits[job.pk] = Wait("no_worker", text)
             continue
@@ -146,7 +147,7 @@ def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
             text = _("The queue of this site (Redis) does not answer just now. It starts as soon as that is back.")
             waits[job.pk] = Wait("no_redis", text)
             continue
-        ahead = _about(bisect_left(queues[job.role], job.run_at))
+        ahead = _about(bisect_left(queues[job.queue], job.run_at))
         if ahead:
             text = _("Waits for a free worker, behind %(jobs)s.") % {"jobs": _words(ahead)}
         elif is_late:
@@ -159,8 +160,9 @@ def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
 
 @for_a_moment
 def _served() -> set[str]:
-    """The roles of which a worker is alive."""
-    return set(Worker.objects.alive().values_list("role", flat=True))
+    """The queues that a living worker serves."""
+    roles = set(Worker.objects.alive().values_list("role", flat=True))
+    return {queue for queue, role in ROLE_OF.items() if role in roles}
 
 
 @for_a_moment
@@ -170,14 +172,14 @@ def _redis_answers() -> bool:
 
 @for_a_moment
 def _pauses() -> dict[str, Pause]:
-    """The queues that staff have paused, by role."""
+    """The queues that staff have paused, by name."""
     return paused()
 
 
 @for_a_moment
-def _queue(role: str) -> list[datetime]:
-    """Since when the first MANY jobs of the role may run."""
-    return list(Job.objects.runnable().filter(role=role).order_by("run_at").values_list("run_at", flat=True)[:MANY])
+def _queue(queue: str) -> list[datetime]:
+    """Since when the first MANY jobs of the queue may run."""
+    return list(Job.objects.runnable().filter(queue=queue).order_by("run_at").values_list("run_at", flat=True)[:MANY])
 
 
 def _about(jobs: int) -> int:

@@ -1,7 +1,7 @@
 """The worker process: takes hints from RQ, runs their jobs, keeps their leases, and sweeps if it leads.
 
-`manage.py rqworker` starts it. One process serves one role: network jobs run on threads, media jobs each in a child
-process. The loop below does everything else in one thread, so that it can fork.
+`manage.py rqworker` starts it. One process serves the queues of one role: network jobs run on threads, media jobs each
+in a child process. The loop below does everything else in one thread, so that it can fork.
 """
 
 import logging
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait as wait_for_any
 from types import FrameType
@@ -26,15 +27,14 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import F
 from django.db.models.functions import Now
 from redis import RedisError, ResponseError
-from rq.exceptions import DequeueTimeout
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 
 from jobs import dispatch, lifecycle, sweep
 from jobs.execution import keep_results, run_attempt, work
-from jobs.kind import Role
+from jobs.kind import Queue, Role
 from jobs.models import Job, Status, Worker
-from jobs.pauses import is_paused
+from jobs.pauses import paused
 from jobs.processes import end_with_parent
 
 logger = logging.getLogger(__name__)
@@ -42,11 +42,21 @@ logger = logging.getLogger(__name__)
 STOP_SECONDS = 2
 """How long a job that its owner cancelled has to reach a safe point, before its process is killed."""
 PAUSE_SECONDS = 1
-"""How often the loop looks whether staff have paused its queue. No job of a paused queue can be claimed; meanwhile this
-leaves the hints where they are."""
+"""How often the loop looks whether staff have paused its queues. No job of such a queue can be claimed; this leaves the
+hints where they are."""
 POP_SECONDS = 1
 """How long the loop waits for a hint before it looks after everything else."""
+KEPT = 1
+"""How many jobs more than its concurrency a network worker runs, if they are urgent."""
+URGENT_SECONDS = 0.1
+"""How often a worker that has no other place left looks for an urgent hint."""
 
+RENEW_SECONDS = 1.0
+"""How often the loop looks which leases are to be renewed, at least four times a lease."""
+RENEW_AFTER = 0.25
+"""How much of a lease may be over before it is renewed."""
+RENEW_ENDED_AFTER = 0.5
+"""The same for a job whose code has ended: its outcome is about to be written, and the lease need not be."""
 
 POOL_SECONDS = 10
 """How long a thread waits for a connection of the pool, before it counts as an outage of the database."""
@@ -61,37 +71,64 @@ three times as long. The first of them does not wait if others may wait for its 
 
 MESSAGE = Message.redis_job_namespace_prefix
 TAKE = """
-if ARGV[3] then
-    redis.call('LREM', KEYS[2], 1, ARGV[3])
-    redis.call('DEL', ARGV[1] .. ARGV[3])
-end
-local taken = redis.call('LPOP', KEYS[1], ARGV[2]) or {}
-for _, hint in ipairs(taken) do
-    redis.call('DEL', ARGV[1] .. hint)
+local prefix, done, places = ARGV[1], ARGV[2], tonumber(ARGV[3])
+if done ~= '' then redis.call('DEL', prefix .. done) end
+local taken = {}
+for number, line in ipairs(KEYS) do
+    local most = math.min(places - #taken, tonumber(ARGV[number + 3]))
+    if most > 0 then
+        for _, hint in ipairs(redis.call('LPOP', line, most) or {}) do
+            redis.call('DEL', prefix .. hint)
+            taken[#taken + 1] = hint
+        end
+    end
 end
 return taken
 """
 """Takes hints together with their messages, all or none, so that what is missing in Redis is seen by the sweep.
 
-KEYS: the queue, its intermediate queue. ARGV: what the keys of messages begin with, the most hints to take, one that
-stands in the intermediate queue and is done with (or nothing).
+KEYS: the queues, the first one first. ARGV: what the keys of messages begin with, a hint that is done with and whose
+message is still there (or nothing), the most hints to take, the most of each queue.
 https://redis.io/docs/latest/develop/programmability/eval-intro/
 """
+
+
+@dataclass(eq=False, slots=True)
+class Claim:
+    """A job whose lease this process holds, until its outcome is written.
+
+    renewed_at: when its lease was taken or renewed; ends_at: when its time is up. Both on the monotonic clock.
+    has_ended: its code has, and the outcome waits to be written.
+    """
+
+    job: Job
+    renewed_at: float
+    ends_at: float
+    has_ended: bool = False
+
+    def is_due(self, now: float) -> bool:
+        """Whether its lease is to be renewed, or its time is up."""
+        if self.has_ended:
+            return now >= self.renewed_at + RENEW_ENDED_AFTER * settings.JOB_LEASE_SECONDS
+        return now >= min(self.renewed_at + RENEW_AFTER * settings.JOB_LEASE_SECONDS, self.ends_at)
 
 
 class Runner(Protocol):
     """Runs claimed jobs side by side."""
 
     concurrency: int
+    """How many jobs it runs at once, apart from the kept places."""
+    kept: int
+    """How many places are for urgent jobs alone."""
     can_kill: bool
     """Whether `give_up` ends the job's code, wherever it is."""
-    running: dict[UUID, Job]
-    """The claimed jobs whose outcome is not written yet."""
+    running: dict[UUID, Claim]
+    """The claims whose outcome is not written yet."""
 
     def free(self) -> int:
-        """How many more jobs it can run now."""
+        """How many more jobs it can take now, kept places included."""
 
-    def run(self, job: Job) -> None:
+    def run(self, claim: Claim) -> None:
         """Begin."""
 
     def wait(self, seconds: float) -> None:
@@ -107,32 +144,36 @@ class Threads:
     A thread can't be stopped from outside. One whose job was given up is left to end by itself (everything it writes is
     refused), and another takes its place.
 
-    Results are written by one more thread, all that are there in one transaction; see GATHER_SECONDS.
+    Results are written by one more thread, all that are there in one transaction; see GATHER_SECONDS. A job counts as
+    long as its outcome is not written: what a crash would have done again is never more than `concurrency` and one
+    such transaction.
     """
 
+    kept = KEPT
     can_kill = False
 
     def __init__(self, concurrency: int) -> None:
         self.concurrency = concurrency
-        self.running: dict[UUID, Job] = {}
-        self._on_threads: dict[UUID, Job] = {}
-        self._todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[tuple[Job, Mapping[str, Any]]] = queue.SimpleQueue()
+        self.running: dict[UUID, Claim] = {}
+        self._on_threads: dict[UUID, Claim] = {}
+        self._todo: queue.SimpleQueue[Claim] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Claim, Mapping[str, Any]]] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._lock = threading.Lock()
         threading.Thread(target=self._keep, daemon=True, name="results").start()
-        for _ in range(concurrency):
+        for _ in range(concurrency + self.kept):
             self._add_thread()
 
     def free(self) -> int:
-        """How many threads have no job."""
-        return self.concurrency - len(self._on_threads)
+        """How many threads have no job, as long as few enough outcomes wait to be written."""
+        threads = self.concurrency + self.kept - len(self._on_threads)
+        return max(0, min(threads, self.concurrency + RESULTS - len(self.running)))
 
-    def run(self, job: Job) -> None:
+    def run(self, claim: Claim) -> None:
         """Hand the job to a free thread."""
         with self._lock:
-            self.running[job.pk] = self._on_threads[job.pk] = job
-        self._todo.put(job)
+            self.running[claim.job.pk] = self._on_threads[claim.job.pk] = claim
+        self._todo.put(claim)
 
     def wait(self, seconds: float) -> None:
         """Return when a job has ended, or after `seconds`."""
@@ -152,17 +193,18 @@ class Threads:
 
     def _work(self) -> None:
         while True:
-            job = self._todo.get()
-            result = work(job)
+            claim = self._todo.get()
+            result = work(claim.job)
             close_old_connections()
+            claim.has_ended = True
             with self._lock:
-                given_up = self._on_threads.get(job.pk) is not job
+                given_up = self._on_threads.get(claim.job.pk) is not claim
                 if not given_up:
-                    del self._on_threads[job.pk]
+                    del self._on_threads[claim.job.pk]
             if result is not None:
-                self._results.put((job, result))
+                self._results.put((claim, result))
             else:
-                self._forget(job)
+                self._forget(claim)
             self._ended.set()
             if given_up:
                 connections.close_all()
@@ -171,30 +213,34 @@ class Threads:
     def _keep(self) -> None:
         while True:
             ended = [self._results.get()]
-            if self._on_threads and not ended[0][0].resource:
+            if self._on_threads and not ended[0][0].job.resource:
                 time.sleep(GATHER_SECONDS)
             with suppress(queue.Empty):
                 while len(ended) < RESULTS:
                     ended.append(self._results.get_nowait())
-            keep_results(ended)
-            for job, _ in ended:
-                self._forget(job)
+            keep_results([(claim.job, result) for claim, result in ended])
+            for claim, _ in ended:
+                self._forget(claim)
             self._ended.set()
 
-    def _forget(self, job: Job) -> None:
+    def _forget(self, claim: Claim) -> None:
         with self._lock:
-            if self.running.get(job.pk) is job:
-                del self.running[job.pk]
+            if self.running.get(claim.job.pk) is claim:
+                del self.running[claim.job.pk]
 
 
 class Processes:
-    """Runs each job in a forked child: for kinds that compute. A child can be killed at any moment."""
+    """Runs each job in a forked child: for kinds that compute. A child can be killed at any moment.
 
+    It writes its outcome itself, so there are never more claims than children.
+    """
+
+    kept = 0
     can_kill = True
 
     def __init__(self, concurrency: int) -> None:
         self.concurrency = concurrency
-        self.running: dict[UUID, Job] = {}
+        self.running: dict[UUID, Claim] = {}
         self._children: dict[UUID, multiprocessing.process.BaseProcess] = {}
         self._fork = multiprocessing.get_context("fork")
 
@@ -203,12 +249,13 @@ class Processes:
         self.wait(0)
         return self.concurrency - len(self._children)
 
-    def run(self, job: Job) -> None:
+    def run(self, claim: Claim) -> None:
         """Fork a child for the job. No connection is open across the fork."""
+        job = claim.job
         connections.close_all()
         child = self._fork.Process(target=_run_in_child, args=(job, os.getpid()), name=f"job {job.pk}", daemon=True)
         child.start()
-        self.running[job.pk] = job
+        self.running[job.pk] = claim
         self._children[job.pk] = child
 
     def wait(self, seconds: float) -> None:
@@ -218,7 +265,7 @@ class Processes:
             if not child.is_alive():
                 if child.exitcode:
                     logger.error("job %s: its process ended with exit code %s", job_id, child.exitcode)
-                lifecycle.lose(self.running[job_id], lapsed=False)
+                lifecycle.lose(self.running[job_id].job, lapsed=False)
                 self._forget(job_id)
 
     def give_up(self, job_id: UUID) -> None:
@@ -292,12 +339,12 @@ class OffloadWorker(rq.Worker):
     """
 
     def __init__(self, role: Role, concurrency: int, grace: float, token: str) -> None:
-        """role: which queue it serves. concurrency: jobs at once. grace: seconds that jobs get to end at shutdown.
+        """role: which queues it serves. concurrency: jobs at once, beside the urgent ones that it keeps a place for.
 
-        token: see `name_of`.
+        grace: seconds that jobs get to end at shutdown. token: see `name_of`.
         """
         super().__init__(
-            [str(role)],
+            list(map(str, role.queues)),
             name=name_of(os.getpid(), token),
             connection=dispatch.connect(timeout=POP_SECONDS + 1),
             serializer=JSONSerializer,
@@ -311,11 +358,10 @@ class OffloadWorker(rq.Worker):
             share_connections()
         self.runner: Runner = (Threads if role is Role.NETWORK else Processes)(concurrency)
         self.stopping = False
-        self._paused = False
+        self._paused: set[Queue] = set()
         self._redis_away_until = 0.0
         self._take = self.connection.register_script(TAKE)
-        self._standing: list[bytes] = []
-        self._stranded: set[str] = set()
+        self._done = b""
         self._due: dict[str, float] = {}
         self._looked_at = self._frees_from = 0.0
 
@@ -332,30 +378,35 @@ class OffloadWorker(rq.Worker):
         self._with_database(self._register)
         while not self.stopping:
             self._with_database(self._look_after)
-            free = 0 if self._paused else self._with_database(self.runner.free)
-            if not free:
-                self._with_database(partial(self.runner.wait, PAUSE_SECONDS if self._paused else POP_SECONDS))
-            elif hints := self._with_redis(partial(self._pop, free)):
+            free = self._with_database(self.runner.free) or 0
+            served = [queue for queue in self.role.queues if queue not in self._paused and self._places(queue, free)]
+            if not served:
+                self._with_database(partial(self.runner.wait, POP_SECONDS))
+            elif hints := self._with_redis(partial(self._pop, served, free)):
                 self._with_database(partial(self._claim, hints))
+            elif free <= self.runner.kept:
+                self._with_database(partial(self.runner.wait, URGENT_SECONDS))
         self._with_database(self._shut_down)
 
     # --- the steps of the loop ---
 
-    def _pop(self, most: int) -> list[str]:
-        """The ids of the next hints, taken out of Redis; none after POP_SECONDS.
+    def _places(self, queue: Queue, free: int) -> int:
+        """How many of the free places jobs of this queue may take."""
+        return free if queue is Queue.URGENT else max(0, free - self.runner.kept)
 
-        One that had to be waited for stands in the intermediate queue until the next call: its job is claimed first.
+    def _pop(self, queues: list[Queue], free: int) -> list[str]:
+        """The ids of the next hints, taken out of Redis, at most `free`.
+
+        If there are none: the first that comes within POP_SECONDS. Not while only urgent jobs have a place: another
+        place may become free meanwhile. The message of one that was waited for is deleted when its job was claimed.
         """
-        line = self.queues[0]
-        keys = [line.key, line.intermediate_queue_key]
+        keys = [dispatch.key_of(queue) for queue in queues]
         try:
-            taken = self._take(keys, [MESSAGE, most, *self._standing])
-            self._standing = []
-            if not taken:
-                _, first = line.lmove(self.connection, line.key, POP_SECONDS)
-                taken = self._standing = [first]
-        except DequeueTimeout:
-            return []
+            taken = self._take(keys, [MESSAGE, self._done, free, *(self._places(queue, free) for queue in queues)])
+            self._done = b""
+            if not taken and free > self.runner.kept and (found := self.connection.blpop(keys, POP_SECONDS)):
+                self._done = cast(bytes, found[1])
+                taken = [self._done]
         except ResponseError as error:
             dispatch.drop_if_no_line(self.connection, error, *keys)
             self._with_database(self._drop)
@@ -371,10 +422,11 @@ class OffloadWorker(rq.Worker):
             except ValueError:
                 logger.error("A message that names no job was dropped: %.100r", hint)
                 self._drop()
+        now = time.monotonic()
         for job in lifecycle.start_all(job_ids, self.name):
             # An older attempt of the same job may still be here: we were silent for so long that it was taken from us.
             self.runner.give_up(job.pk)
-            self.runner.run(job)
+            self.runner.run(Claim(job, renewed_at=now, ends_at=now + job.time_limit.total_seconds()))
             job_ids.remove(job.pk)
         if job_ids:
             for unknown in job_ids.difference(Job.objects.filter(pk__in=job_ids).values_list("pk", flat=True)):
@@ -383,16 +435,11 @@ class OffloadWorker(rq.Worker):
 
     def _look_after(self) -> None:
         """What has to happen about every second, whatever else goes on."""
-        if self.runner.running and self._is_due("renew", min(1.0, settings.JOB_LEASE_SECONDS / 4)):
-            held = {job_id: job.attempt for job_id, job in list(self.runner.running.items())}
-            for job_id in lifecycle.renew(self.name, held):
-                if (job := self.runner.running.get(job_id)) is not None:
-                    self.runner.give_up(job_id)  # before its resource's next job may start
-                    why = "ended at its time limit" if lifecycle.expire(job) else "is not ours any more"
-                    logger.warning("job %s: attempt %d %s", job_id, job.attempt, why)
+        if self.runner.running and self._is_due("renew", min(RENEW_SECONDS, settings.JOB_LEASE_SECONDS / 4)):
+            self._renew()
             self._stop_cancelled()
         if self._is_due("pause", PAUSE_SECONDS):
-            self._paused = is_paused(self.role)
+            self._paused = set(self.role.queues) & set(paused())
         if self._is_due("sign of life", settings.JOB_WORKER_SILENT_SECONDS / 4):
             if not Worker.objects.filter(pk=self.name).update(seen_at=Now()):
                 self._register()
@@ -400,12 +447,28 @@ class OffloadWorker(rq.Worker):
         if self._is_due("sweep", settings.JOB_SWEEP_SECONDS):
             self._sweep()
 
+    def _renew(self) -> None:
+        """Renew the leases that are due, and end the jobs that are lost or past their time limit.
+
+        A job that is done before a quarter of its lease is over costs no renewal.
+        """
+        now = time.monotonic()
+        due = {job_id: claim for job_id, claim in list(self.runner.running.items()) if claim.is_due(now)}
+        over = lifecycle.renew(self.name, {job_id: claim.job.attempt for job_id, claim in due.items()})
+        for job_id, claim in due.items():
+            if job_id not in over:
+                claim.renewed_at = now
+            elif self.runner.running.get(job_id) is claim:
+                self.runner.give_up(job_id)  # before its resource's next job may start
+                why = "ended at its time limit" if lifecycle.expire(claim.job) else "is not ours any more"
+                logger.warning("job %s: attempt %d %s", job_id, claim.job.attempt, why)
+
     def _stop_cancelled(self) -> None:
         """End the processes of jobs that were cancelled and reach no safe point."""
         if not self.runner.can_kill:
             return
         for job_id in lifecycle.to_stop(self.name, list(self.runner.running), STOP_SECONDS):
-            job = self.runner.running[job_id]
+            job = self.runner.running[job_id].job
             self.runner.give_up(job_id)
             if lifecycle.stop(job):
                 logger.info("job %s: attempt %d was cancelled", job_id, job.attempt)
@@ -438,11 +501,7 @@ class OffloadWorker(rq.Worker):
                 sweep.settle()
             if self._is_due("lines", sweep.LINES_SECONDS):
                 sweep.mend_lines()
-            self._with_redis(self._repair_hints)
-
-    def _repair_hints(self) -> None:
-        self._stranded = dispatch.clear_stranded(self._stranded)
-        sweep.push_missing()
+            self._with_redis(sweep.push_missing)
 
     def _shut_down(self) -> None:
         """Let running jobs end within the grace period, and sign off.

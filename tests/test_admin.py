@@ -153,7 +153,7 @@ def test_the_search_finds_titles_owners_and_resources(staff: Client, user: User,
     assert "Something else" not in text
 
 
-@pytest.mark.parametrize("query", [{"kind": "crunch"}, {"role": "media"}, {"status__exact": "failed"}])
+@pytest.mark.parametrize("query", [{"kind": "crunch"}, {"queue": "media"}, {"status__exact": "failed"}])
 def test_filters_narrow_the_list(staff: Client, query: dict[str, str]) -> None:
     submit("A pending one")
     failed("The other", kind="crunch")

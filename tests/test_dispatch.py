@@ -66,14 +66,36 @@ def test_the_sweep_pushes_again_what_redis_has_lost_and_only_that(redis):
     redis.flushall()
     sweep.push_missing()
     sweep.push_missing()
-    assert dispatch.queue_lengths() == {"network": 3, "media": 0}
+    assert dispatch.queue_lengths() == {"urgent": 0, "network": 3, "media": 0}
 
 
-def test_a_hint_is_stranded_when_it_stands_between_queue_and_worker_for_two_looks(redis):
+def test_the_sweep_pushes_a_hint_again_that_a_worker_took_and_died_with_when_its_job_is_the_oldest(redis):
+    lost, waiting = accept(2)
+    assert redis.lpop("rq:queue:network") == str(lost.pk).encode()
+    assert redis.exists(f"rq:job:{lost.pk}")
+    sweep.push_missing()
+    sweep.push_missing()
+    assert [raw.decode() for raw in redis.lrange("rq:queue:network", 0, -1)] == [str(waiting.pk), str(lost.pk)]
+
+
+def test_what_is_no_queue_is_deleted_and_the_jobs_are_pushed_again(redis):
     (job,) = accept()
-    redis.lmove("rq:queue:network", "rq:queue:network:intermediate")
-    seen = dispatch.clear_stranded(set())
-    assert seen == {str(job.pk)}
-    assert redis.exists(f"rq:job:{job.pk}")
-    dispatch.clear_stranded(seen)
-    assert not redis.exists(f"rq:job:{job.pk}", "rq:queue:network:intermediate")
+    redis.set("rq:queue:network", "no queue")
+    sweep.push_missing()
+    assert redis.lrange("rq:queue:network", 0, -1) == [str(job.pk).encode()]
+
+
+def test_an_urgent_job_is_pushed_to_the_queue_of_those(redis):
+    echo = kind.get("echo")
+    assert echo
+    (job,) = lifecycle.submit(echo, [Submission({}, "t", urgent=True)], owner=None).jobs
+    assert redis.lrange("rq:queue:urgent", 0, -1) == [str(job.pk).encode()]
+    assert dispatch.queue_lengths() == {"urgent": 1, "network": 0, "media": 0}
+
+
+def test_a_job_that_computes_can_not_be_urgent():
+    crunch = kind.get("crunch")
+    assert crunch
+    with pytest.raises(ValueError, match=r"crunch: only jobs of Role\.NETWORK can be urgent"):
+        lifecycle.submit(crunch, [Submission({}, "t", urgent=True)], owner=None)
+    assert not Job.objects.exists()

@@ -18,7 +18,7 @@ def done(*seconds: float, kind: str = "echo", status: str = Status.SUCCEEDED) ->
     """Jobs that took so long."""
     now = timezone.now()
     for took in seconds:
-        job = Job(kind=kind, role="network", title="t", payload_text="{}", status=status, has_turn=False)
+        job = Job(kind=kind, queue="network", title="t", payload_text="{}", status=status, has_turn=False)
         job.started_at, job.finished_at = now - timedelta(seconds=took), now
         job.save()
 

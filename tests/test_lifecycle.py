@@ -1,6 +1,5 @@
 """Transitions: who may make them, what they leave behind, and what the database refuses."""
 
-import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -213,36 +212,6 @@ def test_renewing_tells_which_jobs_were_lost():
     silence(lost)
     lifecycle.lose(lost)
     assert lifecycle.renew("w1", {kept.pk: 1, lost.pk: 1}) == {lost.pk}
-
-
-def test_whatever_many_jobs_are_asked_for_by_id_they_are_found_by_id():
-    """However many others there are: on SQLite no statistics tell that one status is as good as all jobs."""
-    done = {"status": Status.SUCCEEDED, "has_turn": False, "finished_at": timezone.now()}
-    Job.objects.bulk_create(Job(kind="echo", role="network", payload_text="{}", **done) for _ in range(2000))
-    jobs = lifecycle.submit(echo(), [Submission({}, "t")] * 30, owner=None).jobs
-    explain = "EXPLAIN QUERY PLAN"
-    if connection.vendor == "postgresql":
-        explain = "EXPLAIN"
-        connection.cursor().execute("ANALYZE jobs_job")
-    plans = []
-
-    def explained(execute, sql, params, many, context):
-        if "jobs_job" in sql and " WHERE " in sql and not sql.startswith("EXPLAIN"):
-            with connection.cursor() as cursor:
-                cursor.execute(f"{explain} {sql}", params[0] if many else params)
-                plans.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(explained):
-        running = lifecycle.start_all([job.pk for job in jobs], "w1")
-        lifecycle.renew("w1", {job.pk: job.attempt for job in running})
-        lifecycle.succeed_all([(job, {}) for job in running])
-    assert len(running) == 30
-    assert len(plans) == 3
-    for plan in plans:
-        assert "sqlite_autoindex_jobs_job_1 (id=?)" in plan or "Index Scan" in plan, plan
-        assert not re.search(r"(SCAN|SEARCH) (jobs_job|U0) (?!USING (COVERING )?INDEX sqlite_autoindex)", plan), plan
-        assert "Seq Scan on jobs_job" not in plan, plan
 
 
 def test_what_an_attempt_keeps_is_there_for_the_next():
@@ -538,7 +507,7 @@ def test_cancelling_a_job_cancels_the_whole_chain_behind_it(django_capture_on_co
 def test_one_submit_may_hold_jobs_of_several_kinds():
     crunch = kinds.get("crunch")
     one, other = lifecycle.submit(echo(), [Submission({}, "a", kind=crunch), Submission({}, "b")], owner=None).jobs
-    assert [(one.kind, one.role), (other.kind, other.role)] == [("crunch", "media"), ("echo", "network")]
+    assert [(one.kind, one.queue), (other.kind, other.queue)] == [("crunch", "media"), ("echo", "network")]
 
 
 # --- a resource on hold ---

@@ -22,14 +22,14 @@ from tests.processes import ROOT
 FAR = timedelta(hours=1)
 
 
-def make(status: Status = Status.PENDING, kind: str = "echo", role: str = "network", **values: Any) -> Job:
+def make(status: Status = Status.PENDING, kind: str = "echo", queue: str = "network", **values: Any) -> Job:
     """A row as the lifecycle would leave it."""
     now = timezone.now()
     if status == Status.RUNNING:
         values = {"lease_until": now + FAR, "deadline": now + FAR, "started_at": now, "attempt": 1} | values
     elif status != Status.PENDING:
         values = {"finished_at": now, "has_turn": False} | values
-    job = Job(kind=kind, role=role, title="A job", status=status, **{"run_at": now - timedelta(seconds=5)} | values)
+    job = Job(kind=kind, queue=queue, title="A job", status=status, **{"run_at": now - timedelta(seconds=5)} | values)
     job.payload = {"token": "payload-secret"}
     job.save()
     return job
@@ -41,8 +41,8 @@ def worker(role: str = "network", seen: datetime | None = None, **values: Any) -
     return Worker.objects.create(role=role, **values)
 
 
-def line(kind: str = "echo", role: str = "network") -> monitor.Line:
-    (found,) = [line for line in monitor.lines() if (line.kind, line.role) == (kind, role)]
+def line(kind: str = "echo", queue: str = "network") -> monitor.Line:
+    (found,) = [line for line in monitor.lines() if (line.kind, line.queue) == (kind, queue)]
     return found
 
 
@@ -55,8 +55,8 @@ def staff(db: None) -> Client:
 
 @pytest.mark.django_db
 def test_every_installed_kind_has_a_line_even_without_jobs() -> None:
-    assert {(line.role, line.kind, line.due) for line in monitor.lines()} == {
-        (kind.role, kind.name, 0) for kind in kinds.installed()
+    assert {(line.queue, line.kind, line.due) for line in monitor.lines()} == {
+        (kind.role.queue, kind.name, 0) for kind in kinds.installed()
     }
 
 
@@ -154,9 +154,9 @@ def test_the_json_holds_the_numbers_and_the_tables_but_no_payload(staff: Client,
     assert "no-store" in answer["Cache-Control"]
     data = answer.json()
     echo = next(line for line in data["lines"] if line["kind"] == "echo")
-    assert (echo["role"], echo["due"], echo["behind"]) == ("network", 1, 0)
+    assert (echo["queue"], echo["due"], echo["behind"]) == ("network", 1, 0)
     assert data["workers"][0]["name"] == "host:1:network"
-    assert data["redis"] == {"network": 0, "media": 0}
+    assert data["redis"] == {"urgent": 0, "network": 0, "media": 0}
     assert data["poll_after"] > 0
     assert "<table>" in data["html"]
     assert "payload-secret" not in answer.content.decode()
@@ -204,7 +204,7 @@ def test_healthz_names_a_role_whose_only_worker_fell_silent(client: Client, redi
 def test_healthz_names_a_role_that_only_due_jobs_need(client: Client, redis: Any) -> None:
     worker("network")
     worker("media")
-    make(kind="gone", role="archive")
+    make(kind="gone", queue="archive")
     (problem,) = client.get("/healthz").json()["problems"]
     assert problem.startswith("No worker for archive jobs")
 

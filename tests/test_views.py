@@ -604,7 +604,7 @@ class TestList:
     @pytest.mark.parametrize("query", [{}, {"q": "needle", "status": "failed", "kind": "echo"}])
     def test_the_plan_of_a_page_in_the_middle_walks_the_index_of_the_list(self, ann, other_user, query):
         submit_json(ann, {"text": "Hello", "copies": 50})
-        others = (Job(owner=other_user, kind="echo", role="network", payload_text="{}") for _ in range(3000))
+        others = (Job(owner=other_user, kind="echo", queue="network", payload_text="{}") for _ in range(3000))
         Job.objects.bulk_create(others)
         middle = Job.objects.filter(title="Hello").order_by("-created_at", "-pk")[20].pk
         with CaptureQueriesContext(connection) as captured:

@@ -130,6 +130,6 @@ def test_a_job_on_an_object_on_hold_says_what_has_to_be_done():
 
 def test_a_large_number_of_jobs_ahead_is_told_in_tens(a_worker):
     now = timezone.now()
-    row = {"kind": "echo", "role": "network", "payload_text": "{}"}
+    row = {"kind": "echo", "queue": "network", "payload_text": "{}"}
     Job.objects.bulk_create(Job(**row, run_at=now - timedelta(minutes=1)) for _ in range(123))
     assert reason(accept()) == Wait("queue", "Waits for a free worker, behind about 120 jobs.", ahead=120)

@@ -2,15 +2,22 @@
 
 import signal
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import pytest
 import rq
+from django.db import connection, transaction
 
 from jobs import kind, lifecycle
 from jobs.kind import Submission
 from jobs.models import Attempt, Job, Status, Worker
+from jobs.worker import KEPT, RESULTS, Claim
 from tests.conftest import StartWorker
+from tests.environment import DATABASE
+from tests.kind_app.kind import Echo
 from tests.processes import ROOT, manage, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
@@ -24,6 +31,17 @@ def accept(name: str, count: int = 1, **payload) -> list[Job]:
 
 def finished(count: int) -> bool:
     return Job.objects.filter(status=Status.SUCCEEDED).count() == count
+
+
+@contextmanager
+def results_wait() -> Iterator[None]:
+    """Let no outcome be written meanwhile; jobs go on to be claimed. On SQLite, which has one lock, nothing waits."""
+    if DATABASE == "sqlite":
+        yield
+        return
+    with transaction.atomic():
+        connection.cursor().execute("LOCK TABLE jobs_attempt IN EXCLUSIVE MODE")
+        yield
 
 
 def test_without_a_flag_it_serves_every_role(start_worker: StartWorker):
@@ -66,10 +84,78 @@ def test_no_more_jobs_run_at_once_than_it_was_told(start_worker: StartWorker):
     assert most == 1
 
 
+def test_what_a_person_waits_for_has_a_place_of_its_own(start_worker: StartWorker):
+    start_worker("--role", "network", "--concurrency", "2")
+    pile = accept("echo", 10, seconds=4)
+    wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() == 2)
+    (mail,) = lifecycle.submit(Echo(), [Submission({"text": "hi"}, "t", urgent=True)], owner=None).jobs
+    wait_until(lambda: Job.objects.get(pk=mail.pk).status == Status.SUCCEEDED, seconds=3)
+    assert Job.objects.filter(pk__in=[job.pk for job in pile], status=Status.PENDING).count() == 8
+
+
+def test_urgent_jobs_go_first_and_may_take_every_place(start_worker: StartWorker):
+    accept("echo", 10, seconds=4)
+    mails = lifecycle.submit(Echo(), [Submission({"text": "hi", "seconds": 1}, "t", urgent=True)] * 4, owner=None).jobs
+    start_worker("--role", "network", "--concurrency", "3")
+    wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() == 4)
+    assert set(Job.objects.filter(status=Status.RUNNING)) == set(mails)
+
+
+def test_what_is_claimed_and_has_no_outcome_yet_is_bounded(start_worker: StartWorker):
+    """Not only what runs: also what is done, while results are not written as fast as jobs end."""
+    most = 0
+
+    def done() -> bool:
+        nonlocal most
+        most = max(most, Job.objects.filter(status=Status.RUNNING).count())
+        return finished(1_000)
+
+    accept("echo", 1_000, steps=0)
+    bound = 8 + RESULTS
+    with results_wait():
+        start_worker("--role", "network", "--concurrency", "8")
+        full = bound - KEPT if DATABASE == "postgresql" else 0
+        wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() >= full)
+    wait_until(done, seconds=30)
+    assert most <= bound
+
+
+def test_a_lease_is_renewed_when_a_quarter_of_it_is_over(settings):
+    settings.JOB_LEASE_SECONDS = 10
+    claim = Claim(Job(), renewed_at=100, ends_at=200)
+    assert not claim.is_due(102.4)
+    assert claim.is_due(102.5)
+
+
+def test_a_lease_of_a_job_whose_outcome_is_about_to_be_written_is_renewed_when_half_of_it_is_over(settings):
+    settings.JOB_LEASE_SECONDS = 10
+    claim = Claim(Job(), renewed_at=100, ends_at=103, has_ended=True)
+    assert not claim.is_due(104.9)
+    assert claim.is_due(105)
+
+
+def test_a_lease_is_looked_at_when_the_time_of_its_job_is_up(settings):
+    settings.JOB_LEASE_SECONDS = 10
+    claim = Claim(Job(), renewed_at=100, ends_at=101)
+    assert not claim.is_due(100.9)
+    assert claim.is_due(101)
+
+
+def test_leases_are_kept_while_results_wait_for_the_database(start_worker: StartWorker):
+    start_worker("--role", "network", env={"JOB_LEASE_SECONDS": "2"})
+    (job,) = accept("echo", seconds=0.5)
+    wait_until(lambda: Job.objects.filter(pk=job.pk, status=Status.RUNNING).exists())
+    began = time.monotonic()
+    with results_wait():
+        wait_until(lambda: time.monotonic() - began > 5, what="two leases are over")
+    wait_until(lambda: finished(1))
+    assert Attempt.objects.get(job=job).outcome == Attempt.Outcome.SUCCEEDED
+
+
 def test_rq_sees_it_and_it_signs_off(start_worker: StartWorker, redis):
     process = start_worker("--role", "network")
     wait_until(lambda: rq.Worker.count(connection=redis) == 1)
-    assert rq.Worker.all(connection=redis)[0].queue_names() == ["network"]
+    assert rq.Worker.all(connection=redis)[0].queue_names() == ["urgent", "network"]
     assert process.stop() == 0
     assert rq.Worker.count(connection=redis) == 0
     assert not Worker.objects.exists()
@@ -79,8 +165,8 @@ def test_nothing_of_a_message_is_left_in_redis_when_its_job_is_done(start_worker
     start_worker("--role", "network")
     accept("echo", 5)
     wait_until(lambda: finished(5))
-    wait_until(lambda: not redis.exists("rq:queue:network:intermediate"))
-    assert not list(redis.scan_iter("rq:job:*"))
+    wait_until(lambda: not list(redis.scan_iter("rq:job:*")))
+    assert not redis.exists("rq:queue:network")
 
 
 def test_ctrl_c_ends_it_with_all_its_children_and_hands_running_jobs_back(start_worker: StartWorker):

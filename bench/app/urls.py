@@ -16,7 +16,7 @@ def insert(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return HttpResponse(status=400)
     (asked,) = form.submissions()
-    job = Job(kind=Asked.name, role=Asked.role, owner=request.user, title=asked.title)
+    job = Job(kind=Asked.name, queue=Asked.role.queue, owner=request.user, title=asked.title)
     job.status, job.has_turn, job.finished_at = Status.CANCELLED, False, timezone.now()
     job.payload = asked.payload
     job.save(force_insert=True)

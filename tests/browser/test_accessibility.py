@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from jobs import execution, lifecycle, pauses
-from jobs.kind import Role, Submission
+from jobs.kind import Queue, Submission
 from jobs.models import Job, Worker
 from jobs.samples import sample_photo, sample_sound
 from tests.browser.conftest import AXE
@@ -141,6 +141,6 @@ def test_axe_finds_nothing_on_the_monitor(open_page, jobs, scheme):
     """Our part of the page only: around it is Django's admin, whose breadcrumb link axe takes for a link in a text."""
     staff = User.objects.create_superuser("staff", "staff@example.org", "a-long-password")
     Worker.objects.create(name="host:1:abc", role="media", concurrency=2)
-    pauses.pause(Role.MEDIA, "The disk is full.", "staff")
+    pauses.pause(Queue.MEDIA, "The disk is full.", "staff")
     page = open_page("/admin/monitor/", user=staff, color_scheme=scheme)
     assert problems(page, "#content-main") == []

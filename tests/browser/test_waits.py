@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
 from jobs import lifecycle, pauses
-from jobs.kind import Kind, Role, Submission
+from jobs.kind import Kind, Queue, Role, Submission
 from jobs.kinds.arithmetic.kind import ArithmeticKind
 from jobs.kinds.social.models import Account
 from jobs.models import Job, Status
@@ -114,7 +114,7 @@ def held(scene: Scene) -> Job:
 
 def paused(scene: Scene) -> Job:
     scene.work()
-    pauses.pause(Role.NETWORK, "The mail server moves to another machine.", by="staff")
+    pauses.pause(Queue.NETWORK, "The mail server moves to another machine.", by="staff")
     return scene.submit(Echo(), HELLO)
 
 

@@ -272,10 +272,11 @@ def judge_rows() -> None:
 
 def frozen_with_hint(stage: Stage, worker: psutil.Process) -> Job:
     """Freeze the worker in its blocking pop, and have Redis answer that with a job's hint. Returns the job."""
+    client = stage.redis.client
     while True:
         freeze(worker)
         job = stage.accept("tally", "x")
-        if stage.redis.client.lrange("rq:queue:network:intermediate", 0, -1) == [str(job.pk).encode()]:
+        if client.exists(f"rq:job:{job.pk}") and not client.exists("rq:queue:network"):
             return job
         send(worker, signal.SIGCONT)  # it stood elsewhere: another time
         stage.settle()

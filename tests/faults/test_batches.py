@@ -5,9 +5,14 @@ import random
 import pytest
 from django.db import connection
 
+from jobs import lifecycle
+from jobs.kind import Submission
 from jobs.models import Attempt, Job, Status
+from jobs.worker import RESULTS
 from tests.faults.conftest import Figure
-from tests.faults.stage import Stage, no_other_writes, outcomes
+from tests.faults.stage import Stage, judge_rows, no_other_writes, outcomes
+from tests.kind_app.kind import Echo
+from tests.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
 
@@ -65,3 +70,25 @@ def test_hints_of_whole_lines_that_come_together_and_again_and_again_keep_every_
     stage.judge()
     assert set(Job.objects.values_list("status", "attempt")) == {(Status.SUCCEEDED, 1)}
     figure(f"{len(hints)} hints of {len(jobs)} jobs on 8 objects, {Attempt.objects.count()} attempts")
+
+
+@pytest.mark.fault(53)
+@pytest.mark.parametrize("count", [pytest.param(2_000, marks=pytest.mark.quick), 20_000])
+def test_of_a_long_line_of_short_jobs_a_crash_repeats_no_more_than_was_in_hand(
+    stage: Stage, figure: Figure, count: int
+):
+    at_once, workers = 16, 2
+    short = Submission({"text": "", "steps": 0}, "t")
+    for _ in range(count // 500):
+        lifecycle.submit(Echo(), [short] * 500, owner=None)
+    victims = [stage.start_worker("--role", "network", "--concurrency", str(at_once)) for _ in range(workers)]
+    wait_until(lambda: Job.objects.filter(status=Status.SUCCEEDED).count() > count // 4, seconds=60)
+    for victim in victims:
+        victim.kill()
+    stage.start_worker("--role", "network")
+    stage.settle(120)
+    judge_rows()
+    again = Job.objects.filter(attempt__gt=1).count()
+    assert Job.objects.filter(status=Status.SUCCEEDED).count() == count
+    assert again <= workers * (at_once + RESULTS)
+    figure(f"{again} of {count:,} jobs ran again")

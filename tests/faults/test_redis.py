@@ -185,18 +185,19 @@ def test_nothing_hostile_in_redis_runs_or_ends_a_worker(stage: Stage, figure: Fi
     }
     pickled = {**foreign, "data": pickle.dumps(Touch(evidence)), "meta": pickle.dumps(Touch(evidence))}
     messages = {str(uuid4()): foreign, str(uuid4()): pickled, str(uuid4()): {"data": b"\x00\xff"}, "no id": foreign}
-    for queue in ("network", "media"):
+    for queue in ("urgent", "network", "media"):
         for name, message in messages.items():
             client.hset(f"rq:job:{name}", mapping=message)  # type: ignore[arg-type]
             client.rpush(f"rq:queue:{queue}", name)
         client.rpush(f"rq:queue:{queue}", b"\xff\xfe\x00", "", "x" * 1_000_000)
-    wait_until(lambda: not client.exists("rq:queue:network", "rq:queue:media"), what="all of it is taken")
-    dropped = 2 * (len(messages) + 3)
+    keys = ("rq:queue:urgent", "rq:queue:network", "rq:queue:media")
+    wait_until(lambda: not client.exists(*keys), what="all of it is taken")
+    dropped = 3 * (len(messages) + 3)
     wait_until(lambda: total_dropped() == dropped, what="all of it is counted")
     job = stage.accept("tally", "x")  # a real job, whose message is replaced by a hostile one
     client.hset(f"rq:job:{job.pk}", mapping=foreign)  # type: ignore[arg-type]
     stage.settle()
-    for key in ("rq:queue:network", "rq:queue:network:intermediate", "rq:queue:media:intermediate"):
+    for key in keys:
         client.delete(key)
         client.set(key, "no queue")
     more = [stage.accept(kind, "y") for kind in ("tally", "grind")]

@@ -179,7 +179,7 @@ def test_a_job_that_swallows_exceptions_ends_at_its_time_limit(stage: Stage, fig
     assert job.started_at
     assert job.finished_at
     late = (job.finished_at - job.started_at - job.time_limit).total_seconds()
-    figure(f"{job.role}: {late:.1f} s after its limit")
+    figure(f"{job.queue}: {late:.1f} s after its limit")
     assert (job.status, job.error_code) == (Status.FAILED, "time_limit")
     assert late < 5
     following = stage.accept("grind", "x")

@@ -47,7 +47,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth co
             {"request": request, "email": email, "current_site": get_current_site(request), **context},
         )
         mine = {"owner": request.user} if request.user.is_authenticated else {"visitor": visitor_of(request)}
-        message.connection = get_connection(**mine)
+        message.connection = get_connection(urgent=True, **mine)
         message.send()
         if isinstance(message.connection, JobEmailBackend):
             request.session[SESSION_KEY] = str(message.connection.jobs[-1].pk)
@@ -66,7 +66,7 @@ def next_mail_from(request: HttpRequest, address: str = "") -> datetime | None:
     address: only if it went there.
     """
     mail = newest_mail(request)
-    if mail is None or (address and mail.resource != mailbox(address)):
+    if mail is None or (address and mail.resource != mailbox(address, urgent=True)):
         return None
     pause = max((rate.duration for rate in parse_rates(app_settings.RATE_LIMITS.get("confirm_email"))), default=0)
     moment = mail.created_at + timedelta(seconds=pause)

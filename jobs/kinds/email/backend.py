@@ -33,15 +33,23 @@ class JobEmailBackend(BaseEmailBackend):
     """Accepts each message as jobs, one for each recipient, so that one refused address does not touch the others.
 
     owner, visitor: whose the jobs are; hand them to `get_connection`. Without them they are nobody's: staff see them.
+    urgent: somebody sits in front of a page and waits for the mails, so nothing else goes before them.
     jobs: what this instance has accepted, in order.
     """
 
     def __init__(
-        self, fail_silently: bool = False, *, owner: User | None = None, visitor: str = "", **kwargs: Any
+        self,
+        fail_silently: bool = False,
+        *,
+        owner: User | None = None,
+        visitor: str = "",
+        urgent: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(fail_silently=fail_silently, **kwargs)
         self.owner = owner
         self.visitor = visitor
+        self.urgent = urgent
         self.jobs: list[Job] = []
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
@@ -61,7 +69,7 @@ class JobEmailBackend(BaseEmailBackend):
 
     def _accept(self, message: EmailMessage) -> bool:
         try:
-            wanted = _submissions(message)
+            wanted = _submissions(message, self.urgent)
             if wanted:
                 self.jobs += submit(EmailKind(), wanted, owner=self.owner, visitor=self.visitor).jobs
         except Exception:  # fail_silently means every error
@@ -72,7 +80,7 @@ class JobEmailBackend(BaseEmailBackend):
         return bool(wanted)
 
 
-def _submissions(message: EmailMessage) -> list[Submission]:
+def _submissions(message: EmailMessage, urgent: bool) -> list[Submission]:
     """One job for each address in To, Cc and Bcc. All carry the same message, with one Message-ID."""
     recipients = list(dict.fromkeys(recipient(text) for text in message.recipients()))
     content = message.message()
@@ -86,7 +94,8 @@ def _submissions(message: EmailMessage) -> list[Submission]:
         Submission(
             payload={**payload, "to": address},
             title=_("E-mail to %(address)s") % {"address": address},
-            resource=mailbox(address),
+            resource=mailbox(address, urgent),
+            urgent=urgent,
         )
         for address in recipients
     ]

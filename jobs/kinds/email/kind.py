@@ -69,15 +69,18 @@ class EmailKind(Kind):
     def forget_owner(self, owner_id: int) -> None:
         """Delete the mails to this person that are nobody's: those that were asked for without being signed in."""
         addresses = EmailAddress.objects.filter(user=owner_id).values_list("email", flat=True)
-        mails = Job.objects.filter(kind=self.name, owner=None, resource__in=[mailbox(one) for one in addresses])
+        lines = [mailbox(address, urgent) for address in addresses for urgent in (True, False)]
+        mails = Job.objects.filter(kind=self.name, owner=None, resource__in=lines)
         for mail in mails.unfinished():
             cancel(mail.pk)
         delete(mails.values_list("pk", flat=True))
 
 
-def mailbox(address: str) -> str:
-    """The resource of an address: mails to it are sent in the order in which they were accepted."""
-    name = f"mailbox:{address.lower()}"
+def mailbox(address: str, urgent: bool = False) -> str:
+    """The resource of an address: mails to it are sent in the order in which they were accepted, urgent ones and others
+    each in a line of their own.
+    """
+    name = f"{'urgent ' if urgent else ''}mailbox:{address.lower()}"
     return name if len(name) <= 200 else f"mailbox:{sha256(name.encode()).hexdigest()}"
 
 

@@ -68,7 +68,7 @@ def _wait(run: Run, steps: Sequence[UUID], share: Share, text: str) -> None:
                     "No %(role)s worker is running, and this experiment needs one: start it with "
                     "`manage.py rqworker --role %(role)s`, then run it again."
                 )
-                % {"role": waiting.role},
+                % {"role": waiting.the_kind and waiting.the_kind.role},
             )
         if now - since > STUCK_SECONDS:
             raise Failed(
