@@ -17,10 +17,10 @@ SIDE_BY_SIDE := -n logical --dist worksteal
 # A .venv that is missing, half made, or whose Python is gone is made anew.
 NEW_VENV := $(if $(shell $(PYTHON) -c "import pip; print('whole')" 2>/dev/null),,venv)
 
-.PHONY: help run worker demo test faults screenshots lint lock install bench clean venv
+.PHONY: help run worker demo test faults screenshots lint lock install bench bench-guard clean venv
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile
 
 run: $(VENV)/base.installed ## start everything, with the sandbox, at http://127.0.0.1:8000 (HOST, PORT); Ctrl-C stops it
 	@SANDBOX=1 exec $(PYTHON) manage.py run
@@ -68,6 +68,9 @@ bench: $(BENCH)/installed ## measure Offload beside other systems, on both datab
 		--systems offload,offload-media,celery-django,dramatiq-row,procrastinate,huey
 	$(BENCH)/bin/python -m bench.pickup --database sqlite --jobs 200 --systems offload,offload-media
 	$(BENCH)/bin/python -m bench.report
+
+bench-guard: $(BENCH)/installed ## measure this code beside a commit before it (BASE=…), and fail if it is slower (10 minutes at most)
+	$(BENCH)/bin/python -m bench.guard --base $(or $(BASE),$(error Name the commit to compare with: make bench-guard BASE=<commit>))
 
 install: $(VENV)/dev.installed ## make .venv and install what running and testing need
 

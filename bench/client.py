@@ -39,6 +39,7 @@ def trickle(module: Any, task: str, first: int, count: int, pause: float) -> lis
 
 FUNCTIONS: dict[str, Callable] = {
     "enqueue": enqueue,
+    "top up": lambda module, task, first, count: module.enqueue(task, range(first, first + count)),
     "trickle": trickle,
     "prepare": lambda module: module.prepare(),
     "clear": lambda module: module.clear(),

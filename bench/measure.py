@@ -135,19 +135,17 @@ class Watch:
 
     def __init__(self, setup: Setup, pids: Sequence[int]) -> None:
         self._setup = setup
-        self._pids = pids
+        self.pids = pids
 
     def alive(self) -> bool:
         """Whether every process that was started still runs."""
-        return all(
-            psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in self._pids
-        )
+        return all(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in self.pids)
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, those of processes that have ended too: of the workers and of the servers."""
         services = self._setup.services
         return {
-            "workers": _cpu(self._pids),
+            "workers": _cpu(self.pids),
             "database": _cpu([services.database_pid] if services.database_pid else []),
             "redis": _cpu([services.redis_pid]),
             "slow server": _cpu([services.slow_pid]),
@@ -156,7 +154,7 @@ class Watch:
     def memory(self, size: str = "pss") -> float:
         """MB (10⁶ bytes) of the workers: "pss" counts shared pages once, "uss" only pages that nobody shares."""
         total = 0
-        for process in _family(self._pids):
+        for process in _family(self.pids):
             try:
                 total += getattr(process.memory_full_info(), size)
             except psutil.Error:

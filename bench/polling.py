@@ -73,31 +73,45 @@ def main() -> None:
 # --- One look --------------------------------------------------------------------------------------------------------
 
 
-async def compare(
-    asked: argparse.Namespace, ours: Server, bare: Server, people: People
-) -> dict[str, list[dict[str, float]]]:
-    """Ask for each in turn, round by round. Returns the figures of each round."""
-    signed_in = [Client(ours.port, {"time_zone": "UTC", **cookies}) for _, cookies in people]
-    anybody = [Client(bare.port, {}) for _ in people]
-    jobs = {id(client): job for (job, _), client in zip(people, signed_in, strict=True)}
-    jobs |= {id(client): job for (job, _), client in zip(people, anybody, strict=True)}
-    versions: dict[tuple[int, str], str] = {}
+class Looks:
+    """People who look at their jobs, each with a client of the site on `port`."""
 
-    async def read(client: Client) -> Answer:
-        return await client.ask("GET", f"/read/{jobs[id(client)]}/")
+    def __init__(self, port: int, people: People) -> None:
+        self.clients = [Client(port, {"time_zone": "UTC", **cookies}) for _, cookies in people]
+        self._jobs = {id(client): job for (job, _), client in zip(people, self.clients, strict=True)}
+        self._versions: dict[tuple[int, str], str] = {}
 
-    def status(how: str, *, known: bool, vouched: bool = True) -> Callable[[Client], Awaitable[Answer]]:
+    def at(self, how: str, *, known: bool, vouched: bool = True) -> Callable[[Client], Awaitable[Answer]]:
+        """One look. how: "as=card" or "as=data". known: the client tells the version that it has.
+
+        vouched: its cookie still says who it is, so that its session is not looked up.
+        """
+
         async def ask(client: Client) -> Answer:
             if not vouched:
                 client.cookies.pop("follower", None)
             key = (id(client), how)
-            headers = {"If-None-Match": versions[key]} if known and key in versions else None
-            answer = await client.ask("GET", f"/jobs/status.json?{how}&only=changes&id={jobs[id(client)]}", headers)
-            versions[key] = answer.headers["etag"]
+            headers = {"If-None-Match": self._versions[key]} if known and key in self._versions else None
+            path = f"/jobs/status.json?{how}&only=changes&id={self._jobs[id(client)]}"
+            answer = await client.ask("GET", path, headers)
+            self._versions[key] = answer.headers["etag"]
             return answer
 
         return ask
 
+
+async def compare(
+    asked: argparse.Namespace, ours: Server, bare: Server, people: People
+) -> dict[str, list[dict[str, float]]]:
+    """Ask for each in turn, round by round. Returns the figures of each round."""
+    anybody = [Client(bare.port, {}) for _ in people]
+    jobs = {id(client): job for (job, _), client in zip(people, anybody, strict=True)}
+
+    async def read(client: Client) -> Answer:
+        return await client.ask("GET", f"/read/{jobs[id(client)]}/")
+
+    looks = Looks(ours.port, people)
+    signed_in, status = looks.clients, looks.at
     targets: dict[str, tuple[Server, list[Client], Callable[[Client], Awaitable[Answer]]]] = {
         BARE: (bare, anybody, read),
         NAMES["unchanged"]: (ours, signed_in, status("as=card", known=True)),

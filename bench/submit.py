@@ -24,6 +24,7 @@ from bench.web import Server, keep, offload, ratio, serve, sign_in, worker
 
 TOKEN = "x" * 32
 """CSRF token, in the cookie and in the form."""
+FORM = "/jobs/new/bench_form/"
 BARE = "bare view: insert a row"
 CHECKED = "bare view: session, user, CSRF, form, insert a row"
 SITE = "a view of Offload's site: form, insert a row"
@@ -79,16 +80,23 @@ def frozen(path: Path) -> Iterator[str]:
         yield f"unix://{path}"
 
 
+def clients(port: int, cookies: list[dict[str, str]]) -> list[Client]:
+    """A client for each signed-in person, with a CSRF token."""
+    return [Client(port, {"csrftoken": TOKEN, **one}) for one in cookies]
+
+
+async def submit_form(client: Client, path: str = FORM) -> Answer:
+    """Submit the form, and get the address of the job's page."""
+    body = urlencode({"text": "hello", "csrfmiddlewaretoken": TOKEN}).encode()
+    answer = await client.ask("POST", path, {"Content-Type": "application/x-www-form-urlencoded"}, body)
+    assert answer.status == 303, answer
+    return answer
+
+
 async def measure(
     asked: argparse.Namespace, servers: dict[str, Server], ours: Server, cookies: list[dict[str, str]]
 ) -> dict[str, list[dict[str, float]]]:
     """Submit to each in turn, round by round. Returns the figures of each round."""
-
-    async def form(client: Client, path: str) -> Answer:
-        body = urlencode({"text": "hello", "csrfmiddlewaretoken": TOKEN}).encode()
-        answer = await client.ask("POST", path, {"Content-Type": "application/x-www-form-urlencoded"}, body)
-        assert answer.status == 303, answer
-        return answer
 
     async def data(client: Client) -> Answer:
         headers = {"Content-Type": "application/json", "X-CSRFToken": TOKEN}
@@ -96,15 +104,12 @@ async def measure(
         assert answer.status == 202, answer
         return answer
 
-    def clients(server: Server) -> list[Client]:
-        return [Client(server.port, {"csrftoken": TOKEN, **one}) for one in cookies]
-
     paths = {BARE: "/insert/", CHECKED: "/insert-checked/", SITE: "/bench_form/insert/"}
     targets: dict[str, Target] = {
-        name: (server, clients(server), partial(form, path=paths.get(name, "/jobs/new/bench_form/")))
+        name: (server, clients(server.port, cookies), partial(submit_form, path=paths.get(name, FORM)))
         for name, server in servers.items()
     }
-    targets[JSON] = (ours, clients(ours), data)
+    targets[JSON] = (ours, clients(ours.port, cookies), data)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in targets}
     for number in range(-1, asked.rounds):
         for name in list(targets) if number % 2 else reversed(list(targets)):
