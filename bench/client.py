@@ -41,6 +41,7 @@ FUNCTIONS: dict[str, Callable] = {
     "enqueue": enqueue,
     "top up": lambda module, task, first, count: module.enqueue(task, range(first, first + count)),
     "trickle": trickle,
+    "urgent": lambda module, number: module.submit("noop", number, urgent=True),
     "prepare": lambda module: module.prepare(),
     "clear": lambda module: module.clear(),
     "outcomes": lambda module: module.outcomes(),

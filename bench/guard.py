@@ -122,7 +122,8 @@ def side(tree: Path) -> Iterator[Side]:
     try:
         yield started
     finally:
-        started.process.terminate()
+        assert started.process.stdin
+        started.process.stdin.close()  # which it takes for the end
         started.process.wait(60)
 
 

@@ -5,7 +5,8 @@
 Two worker processes of 32 threads, jobs that do nothing, a producer that keeps 20,000 of them in line. Tells for each
 ten seconds how many jobs ran, how many outcomes were missing at their end, and what the database wrote for each. Then
 the same while another session holds a snapshot, as a dump does; then all workers are killed in a line of 20,000, and
-what ran again is counted. About six minutes.
+what ran again is counted. At last: how long a job that a person waits for stands behind 5,000 others of 200 ms. About
+seven minutes.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from bench.command import machine, table
+from bench.command import machine, spread, table
 from bench.measure import Setup
 from bench.probe import read
 from bench.services import ROOT, services
@@ -27,6 +28,7 @@ from bench.systems import SYSTEMS
 
 LINE = 20_000
 AT_ONCE = 32
+PILE = 5_000
 WINDOW = 10
 """Seconds of one row of the table."""
 WRITTEN = """
@@ -53,6 +55,7 @@ def main() -> None:
                     "a producer, and a held snapshot": beside_a_snapshot(setup, database, asked.seconds),
                 }
                 crash = kill(setup, database)
+                urgent = behind_a_pile(setup)
         finally:
             setup.close()
         versions = shared.versions
@@ -60,8 +63,9 @@ def main() -> None:
         rows = [[f"{value:,.1f}" for value in window.values()] for window in windows]
         print(f"\n{case}\n\n" + table(list(windows[0]), rows))
     print(f"\nkill -9 of all workers in a line of {LINE:,}: {crash}")
+    print(f"\nUrgent, behind {PILE:,} jobs of 200 ms, ms until each of {len(urgent)} began: {spread(urgent)}")
     path = ROOT / "bench" / "results" / "sustained-postgresql.json"
-    kept = {"environment": {**machine(), **versions}, "windows": found, "crash": crash}
+    kept = {"environment": {**machine(), **versions}, "windows": found, "crash": crash, "urgent_ms": urgent}
     path.write_text(json.dumps(kept, indent=1) + "\n")
     print(f"\nRaw results: {path.relative_to(ROOT)}")
 
@@ -132,6 +136,22 @@ def kill(setup: Setup, database: "psycopg.Connection[Any]") -> dict[str, int]:
         "ran twice": len(numbers) - len(set(numbers)),
         "lost": LINE - int(setup.ask("outcomes")),
     }
+
+
+def behind_a_pile(setup: Setup) -> list[float]:
+    """Submit urgent jobs, one after the other, while all places are taken. Returns how long each waited, in ms."""
+    setup.reset()
+    setup.ask("enqueue", "api", 0, PILE)
+    numbers = range(PILE, PILE + 20)
+    with setup.workers(AT_ONCE):
+        while setup.noted() < 500:
+            time.sleep(0.01)
+        committed = []
+        for number in numbers:
+            committed.append(setup.ask("urgent", number))
+            time.sleep(0.3)
+        began = {number: moment for number, moment, _ in read(setup.notes)}
+    return [(began[number] - moment) * 1000 for number, moment in zip(numbers, committed, strict=True)]
 
 
 def written(database: "psycopg.Connection[Any]") -> list[float]:

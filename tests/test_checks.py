@@ -4,7 +4,7 @@ import pytest
 
 from jobs import checks
 from jobs import kind as kinds
-from jobs.kind import Kind, Role
+from jobs.kind import Kind, Queue
 from tests.test_settings import check
 
 pytestmark = pytest.mark.apart
@@ -105,7 +105,7 @@ def test_two_kinds_can_not_share_a_name(monkeypatch: pytest.MonkeyPatch) -> None
         kinds.register(type("Other", (Fine,), {})())
 
 
-def test_every_role_has_its_queue_in_django_rqs_pages() -> None:
+def test_every_queue_is_in_django_rqs_pages() -> None:
     from django.conf import settings
 
-    assert set(settings.RQ_QUEUES) == set(map(str, Role))
+    assert set(settings.RQ_QUEUES) == set(map(str, Queue))

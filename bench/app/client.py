@@ -41,7 +41,7 @@ def enqueue(task: str, numbers: range) -> None:
         )
 
 
-def submit(task: str, number: int) -> float:
+def submit(task: str, number: int, *, urgent: bool = False) -> float:
     """Submit one job. Returns the moment after its row was committed, before Redis was told of it."""
     committed = 0.0
 
@@ -51,7 +51,7 @@ def submit(task: str, number: int) -> float:
 
     with transaction.atomic():
         transaction.on_commit(note)
-        lifecycle.submit(KIND, [Submission({"task": task, "number": number}, "bench")], owner=None)
+        lifecycle.submit(KIND, [Submission({"task": task, "number": number}, "bench", urgent=urgent)], owner=None)
     return committed
 
 
