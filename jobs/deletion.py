@@ -48,7 +48,7 @@ def all_finished(request: SignedInRequest) -> HttpResponse:
     if request.method != "POST":
         count = mine[: AT_ONCE + 1].count()
         return render(request, "jobs/delete_all.html", {"count": min(count, AT_ONCE), "more": count > AT_ONCE})
-    count = lifecycle.delete(mine.order_by("created_at").values_list("pk", flat=True)[:AT_ONCE])
+    count = lifecycle.delete(mine.order_by("created_at", "pk").values_list("pk", flat=True)[:AT_ONCE])
     if wants_json(request):
         return JsonResponse({"deleted": count})
     text = ngettext("%(count)d job is deleted.", "%(count)d jobs are deleted.", count) % {"count": count}

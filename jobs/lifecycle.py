@@ -336,8 +336,10 @@ def succeed_all(ended: Iterable[tuple[Job, Mapping[str, Any]]]) -> set[UUID]:
             _lock(resource)
         runs = [{"job_id": job.pk, "attempt": job.attempt, "result": result} for job, result in ended]
         if _SUCCEED.run(*runs) < len(moved):
+            # Whose attempt has its record was here before: the answer to that was lost.
             rows = Job.objects.filter(pk__in=[job.pk for job in moved], status=Status.SUCCEEDED)
-            attempts = dict(rows.values_list("pk", "attempt"))
+            recorded = Attempt.objects.filter(job=OuterRef("pk"), number=OuterRef("attempt"))
+            attempts = dict(rows.filter(~Exists(recorded)).values_list("pk", "attempt"))
             moved = [job for job in moved if attempts.get(job.pk) == job.attempt]
         _ATTEMPT_SUCCEEDED.run(
             *(

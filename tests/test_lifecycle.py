@@ -200,6 +200,14 @@ def test_a_job_whose_workers_keep_vanishing_fails_in_the_end():
     assert (fresh(job).status, fresh(job).error_code) == (Status.FAILED, "worker_lost")
 
 
+def test_a_result_that_is_written_again_since_the_answer_was_lost_counts_once():
+    first, second = started(accept()), started(accept())
+    lifecycle.succeed(first, {"n": 1})
+    assert lifecycle.succeed_all([(first, {"n": 2}), (second, {"n": 3})]) == {second.pk}
+    assert (fresh(first).result, fresh(second).result) == ({"n": 1}, {"n": 3})
+    assert Attempt.objects.count() == 2
+
+
 def test_a_job_past_its_deadline_fails_and_says_how_long_it_had():
     job = started(accept())
     Job.objects.filter(pk=job.pk).update(deadline=timezone.now() - timedelta(seconds=1))
