@@ -184,15 +184,14 @@ def test_nothing_hostile_in_redis_runs_or_ends_a_worker(stage: Stage, figure: Fi
         "timeout": "180",
     }
     pickled = {**foreign, "data": pickle.dumps(Touch(evidence)), "meta": pickle.dumps(Touch(evidence))}
-    messages = {str(uuid4()): foreign, str(uuid4()): pickled, str(uuid4()): {"data": b"\x00\xff"}, "no id": foreign}
-    for queue in ("urgent", "network", "media"):
-        for name, message in messages.items():
-            client.hset(f"rq:job:{name}", mapping=message)  # type: ignore[arg-type]
-            client.rpush(f"rq:queue:{queue}", name)
-        client.rpush(f"rq:queue:{queue}", b"\xff\xfe\x00", "", "x" * 1_000_000)
     keys = ("rq:queue:urgent", "rq:queue:network", "rq:queue:media")
+    for key in keys:
+        for message in (foreign, pickled, {"data": b"\x00\xff"}):
+            client.hset(f"rq:job:{(name := uuid4())}", mapping=message)  # type: ignore[arg-type]
+            client.rpush(key, str(name))
+        client.rpush(key, "no id", b"\xff\xfe\x00", "", "x" * 1_000_000)
     wait_until(lambda: not client.exists(*keys), what="all of it is taken")
-    dropped = 3 * (len(messages) + 3)
+    dropped = len(keys) * 7
     wait_until(lambda: total_dropped() == dropped, what="all of it is counted")
     job = stage.accept("tally", "x")  # a real job, whose message is replaced by a hostile one
     client.hset(f"rq:job:{job.pk}", mapping=foreign)  # type: ignore[arg-type]
