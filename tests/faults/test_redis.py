@@ -184,6 +184,7 @@ def test_nothing_hostile_in_redis_runs_or_ends_a_worker(stage: Stage, figure: Fi
         "timeout": "180",
     }
     pickled = {**foreign, "data": pickle.dumps(Touch(evidence)), "meta": pickle.dumps(Touch(evidence))}
+    client.hset("rq:job:no id", mapping=foreign)  # type: ignore[arg-type]
     keys = ("rq:queue:urgent", "rq:queue:network", "rq:queue:media")
     for key in keys:
         for message in (foreign, pickled, {"data": b"\x00\xff"}):
