@@ -11,6 +11,7 @@ RUN pip install --require-hashes -r requirements/base.txt
 
 COPY manage.py gunicorn.conf.py ./
 COPY config config
+COPY accounts accounts
 COPY jobs jobs
 COPY templates templates
 # The settings ask for a key; collecting static files uses none, and none stays in the image.

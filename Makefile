@@ -9,7 +9,7 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock"
-SOURCES := bench config jobs tests manage.py gunicorn.conf.py
+SOURCES := accounts bench config jobs tests manage.py gunicorn.conf.py
 # Checks load the settings too; they must not touch the data of `make run`.
 CHECKS := VAR_DIR=$(CURDIR)/$(VENV)/var $(PYTHON)
 # A test process for each core; one that has nothing left takes from another, as tests differ in length.
@@ -17,7 +17,7 @@ SIDE_BY_SIDE := -n logical --dist worksteal
 # A .venv that is missing, half made, or whose Python is gone is made anew.
 NEW_VENV := $(if $(shell $(PYTHON) -c "import pip; print('whole')" 2>/dev/null),,venv)
 
-.PHONY: help run worker demo test faults screenshots lint lock install bench bench-guard clean venv
+.PHONY: help run worker demo test check soak faults screenshots lint lock install bench bench-guard clean venv
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -38,6 +38,12 @@ test: lint ## lint, then every test on SQLite, then those that touch the databas
 		echo "npm is not here: pages are not checked with axe-core."; fi
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE)
 	OFFLOAD_TEST_DATABASE=postgresql $(PYTHON) -m pytest $(SIDE_BY_SIDE) -m "not browser and not apart"
+
+check: lint ## an answer in a minute: lint, and all tests that need no process of ours, no browser and no PostgreSQL
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -q -m "not browser and not stack"
+
+soak: $(VENV)/dev.installed ## what needs counts and rounds: the whole fault matrix three times on both databases (half an hour)
+	$(PYTHON) -m tests.faults.matrix --rounds 3
 
 faults: $(VENV)/dev.installed ## show what Offload survives: every row of the fault matrix on both databases (10 minutes; ROUNDS=5)
 	$(PYTHON) -m tests.faults.matrix $(if $(ROUNDS),--rounds $(ROUNDS))
@@ -76,7 +82,7 @@ install: $(VENV)/dev.installed ## make .venv and install what running and testin
 
 clean: ## remove .venv, caches and node_modules; var/ (your data) stays
 	rm -rf $(VENV) $(BENCH) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
-	find config jobs tests -name __pycache__ -prune -exec rm -rf {} +
+	find accounts config jobs tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/base.installed: requirements/base.txt $(NEW_VENV)
 	@echo "Installing what Offload needs into $(VENV) (a minute or two, only after a change) …"

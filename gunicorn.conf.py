@@ -12,10 +12,10 @@ from config import settings
 
 bind = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-# Threads, so that slow uploads and downloads hold up nobody else.
+# Threads, so that a few slow uploads and downloads hold up nobody else; a proxy that buffers takes care of many.
 worker_class = "gthread"
 threads = 8
-# Pages that wait ask again after 1 to 10 seconds (jobs.representation.PACE), over the connection they have. Each is an
+# Pages that wait ask again after 1 to 10 seconds (jobs.web.job_status.PACE), over the connection they have. Each is an
 # open file; when there are too many they are closed after each answer.
 keepalive = 15
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)

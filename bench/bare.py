@@ -37,7 +37,7 @@ class Status(models.Model):  # noqa: DJ008
     class Meta:
         app_label = "bare"
         managed = False
-        db_table = "jobs_job"
+        db_table = "offload_job"
 
 
 def _copy(field: Any) -> Any:

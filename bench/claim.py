@@ -76,10 +76,11 @@ def fill(shape: str, size: int) -> None:
 
 def steps(shape: str, number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What happens to one job and around it, on the default database, each as something to be timed."""
-    from jobs import lifecycle, sweep
+    from jobs.core import lifecycle
+    from jobs.core.waiting import wait_of
     from jobs.kind import Kind, Queue, Submission
     from jobs.models import Job
-    from jobs.waiting import wait_of
+    from jobs.worker import sweep
 
     kind = Kind()
     kind.name = "bench"  # type: ignore[misc]

@@ -75,9 +75,9 @@ def fill(shape: str, size: int) -> None:
     jobs(size, **times, run_at=times["created_at"], finished_at=moment.format(age))
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO jobs_attempt "
+            "INSERT INTO offload_attempt "
             "(job_id, number, worker, started_at, ended_at, outcome, error_code, error_text, traceback) "
-            "SELECT id, 1, 'bench', started_at, finished_at, 'succeeded', '', '', '' FROM jobs_job"
+            "SELECT id, 1, 'bench', started_at, finished_at, 'succeeded', '', '', '' FROM offload_job"
         )
     waiting = min(size, MOST_WAITING)
     due = moment.format("-10 - n / 1000.0")
@@ -127,14 +127,17 @@ def steps(shape: str, number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     from django.test import Client
     from django.urls import reverse
 
-    from jobs import estimate, lifecycle, listing, monitor, owners, sweep
+    from jobs.core import estimates, lifecycle
     from jobs.kind import Kind, Submission
     from jobs.models import Job
+    from jobs.staff import monitor
+    from jobs.web import access, job_list
+    from jobs.worker import sweep
 
     kind = Kind()
     kind.name = "bench"  # type: ignore[misc]
     owner = User.objects.get()
-    mine = Job.objects.filter(owner=owner).defer(*owners.UNSEEN)
+    mine = Job.objects.filter(owner=owner).defer(*access.UNSEEN)
     due = list(Job.objects.runnable().order_by("run_at").values_list("pk", flat=True)[: BATCH + 1])
     middle = mine.order_by("-created_at", "-pk").values_list("pk", flat=True)[mine.count() // 2]
     last = Job.objects.runnable().order_by("run_at").last()
@@ -144,12 +147,12 @@ def steps(shape: str, number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     client.force_login(owner)
 
     def page(**asked: str) -> None:
-        filters = listing.Filters(asked)
+        filters = job_list.Filters(asked)
         assert filters.is_valid(), filters.errors
-        listing.read(mine, filters)
+        job_list.read(mine, filters)
 
     def poll() -> None:
-        answer = client.get(reverse("jobs:status", args=[last.pk]))
+        answer = client.get(reverse("offload:status", args=[last.pk]))
         assert answer.status_code == 200, answer
 
     yield "submit", lambda: lifecycle.submit(kind, [Submission({}, "bench")], owner=owner)
@@ -161,14 +164,14 @@ def steps(shape: str, number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "finish", lambda: lifecycle.succeed(running[0], {})
     yield f"finish {BATCH} at once", lambda: lifecycle.succeed_all([(job, {}) for job in running[1:]])
     cache.clear()
-    yield "estimate how long jobs take (kept for a minute)", estimate.usual
+    yield "estimate how long jobs take (kept for a minute)", estimates.usual
     poll()  # its answer lets the next be found without session and user
     yield "poll a job that waits", poll
     yield "list: the first page", page
     yield "list: a page in the middle", lambda: page(after=str(middle))
     yield "list: search a word of every 20th title", lambda: page(q="apple")
-    yield f"list: search a word of no title (in {listing.WINDOW:,} jobs)", lambda: page(q="pear")
-    yield f"list: only failed ones, of which there is none (in {listing.WINDOW:,} jobs)", lambda: page(status="failed")
+    yield f"list: search a word of no title (in {job_list.WINDOW:,} jobs)", lambda: page(q="pear")
+    yield f"list: only failed ones, of which there is none (in {job_list.WINDOW:,} jobs)", lambda: page(status="failed")
     yield "sweep: free what lost its worker, delete what is old", sweep.sweep
     yield "sweep: push what has no hint", sweep.push_missing
     yield "sweep: mend lines (every minute)", sweep.mend_lines

@@ -101,7 +101,7 @@ def make_photo(path: Path) -> None:
     """A JPEG as large as phones make them: 6000 × 4000 pixels with grain, lying on its side."""
     from PIL import Image
 
-    from jobs.samples import sample_photo
+    from jobs.sandbox.samples import sample_photo
 
     small = path.with_suffix(".small")
     small.write_bytes(sample_photo())
@@ -123,10 +123,11 @@ def jobs(source: Path, count: int = 1) -> Way:
         from django.core.files.uploadedfile import SimpleUploadedFile
         from django.db import connections
 
-        from jobs import execution, lifecycle
+        from jobs.core import lifecycle
         from jobs.kinds.media.forms import MediaForm
         from jobs.kinds.media.kind import MediaKind
         from jobs.models import Job
+        from jobs.worker import execution
 
         owner, _ = User.objects.get_or_create(username="bench")
         form = MediaForm({}, {"file": SimpleUploadedFile(source.name, source.read_bytes())}, owner=owner)

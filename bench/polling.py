@@ -182,7 +182,7 @@ def report(found: dict[str, list[dict[str, float]]]) -> None:
 def fill_queue(seconds: float) -> None:
     """Jobs that keep 32 threads busy for longer than the browsers are watched."""
     from bench.app.kind import OnThreads
-    from jobs import lifecycle
+    from jobs.core import lifecycle
     from jobs.kind import Submission
 
     for _ in range(int(32 * (seconds + 60)) // 500 + 1):

@@ -50,9 +50,9 @@ def offload(database: str) -> Iterator[Services]:
         from django.db import connections
 
         django.setup()
-        from jobs import shared
+        from jobs.core import short_cache
 
-        shared.MOMENT = 0  # an answer that a process keeps for a second must not get from one database to the next
+        short_cache.MOMENT = 0  # an answer that a process keeps for a second must not get from one database to the next
         try:
             yield started
         finally:

@@ -65,7 +65,7 @@ def main() -> None:
 def fill_queue() -> None:
     """Jobs that keep all 32 threads of the worker waiting for the API from now on."""
     from bench.app.kind import OnThreads
-    from jobs import lifecycle
+    from jobs.core import lifecycle
     from jobs.kind import Submission
 
     lifecycle.submit(OnThreads(), [Submission({"task": "api", "number": 0}, "bench")] * 1000, owner=None)

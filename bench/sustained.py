@@ -125,7 +125,7 @@ def kill(setup: Setup, database: "psycopg.Connection[Any]") -> dict[str, int]:
             time.sleep(0.01)
         for pid in watch.pids:
             os.killpg(pid, signal.SIGKILL)
-    (claimed,) = database.execute("SELECT count(*) FROM jobs_job WHERE status = 'running'").fetchone() or (0,)
+    (claimed,) = database.execute("SELECT count(*) FROM offload_job WHERE status = 'running'").fetchone() or (0,)
     with setup.workers(AT_ONCE):
         end = time.monotonic() + 120
         while setup.ask("outcomes") < LINE and time.monotonic() < end:

@@ -75,7 +75,7 @@ def offload(database: str, delay: float = 0.2) -> Iterator[Services]:
         call_command("createcachetable", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
         with connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE bare AS SELECT * FROM jobs_job WHERE 1 = 0")
+            cursor.execute("CREATE TABLE bare AS SELECT * FROM offload_job WHERE 1 = 0")
             cursor.execute("CREATE UNIQUE INDEX bare_id ON bare (id)")
         try:
             yield shared

@@ -110,7 +110,7 @@ SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "jobs.views.csrf_failure"
+CSRF_FAILURE_VIEW = "jobs.web.views.csrf_failure"
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -122,6 +122,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     # Its templates stand behind those of templates/django/forms, which the renderer below finds first.
     "django.forms",
+    # Its templates take the place of allauth's.
+    "accounts",
     "allauth",
     "allauth.account",
     "csp",
@@ -142,7 +144,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "jobs.following.middleware",
+    "jobs.web.polling.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -152,7 +154,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "jobs.zones.middleware",
+    "jobs.web.time_zone.middleware",
 ]
 
 # A form may lead to another site only where a person connects an account there (OAuth); browsers apply form-action
@@ -180,7 +182,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "jobs.context.site",
+                "jobs.web.navigation.site",
             ],
         },
     },
@@ -244,8 +246,8 @@ try:
     parse_url(REDIS_URL)  # type: ignore[no-untyped-call]
 except ValueError as error:
     raise ImproperlyConfigured(f"REDIS_URL: {error}") from None
-# The queues of jobs.kind.Queue. django-rq reads this for its own pages; jobs.dispatch and jobs.worker open connections
-# of their own.
+# The queues of jobs.kind.Queue. django-rq reads this for its own pages; jobs.core.dispatch and jobs.worker.loop open
+# connections of their own.
 RQ_QUEUES = {
     name: {"URL": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}socket_connect_timeout=1&socket_timeout=2", "DB": None}
     for name in ("urgent", "network", "media")
@@ -284,13 +286,13 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_REDIRECT_URL = "jobs:list"
+LOGIN_REDIRECT_URL = "offload:list"
 LOGIN_URL = "account_login"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_ADAPTER = "jobs.kinds.email.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "jobs.kinds.email.forms.SignupForm"}
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 
 # Every mail that Django sends becomes a job; the job's worker speaks SMTP with the server of EMAIL_URL.

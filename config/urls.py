@@ -5,22 +5,22 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from jobs import kind as kinds
+from jobs.kind import installed_kinds
 
-handler400 = "jobs.views.bad_request"
-handler404 = "jobs.views.not_found"
+handler400 = "jobs.web.views.bad_request"
+handler404 = "jobs.web.views.not_found"
 
 admin.site.site_header = admin.site.site_title = "Offload administration"
 # Staff sign in as everybody does: the admin's own form has no limit against guessing.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("jobs.monitor_urls")),
+    path("", include("jobs.staff.urls")),
     path("admin/rq/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
-    path("accounts/", include("jobs.kinds.email.account_urls")),
-    path("", include("jobs.urls")),
-    *(path(f"{kind.name}/", include((kind.urls, kind.name))) for kind in kinds.installed() if kind.urls),
+    path("accounts/", include("accounts.urls")),
+    path("", include("jobs.web.urls")),
+    *(path(f"{kind.name}/", include((kind.urls, kind.name))) for kind in installed_kinds() if kind.urls),
 ]
 if settings.SANDBOX:
     urlpatterns.append(path("sandbox/", include("jobs.sandbox.urls")))

@@ -1,4 +1,4 @@
-"""What staff see: every job with its attempts, to read; and two verbs, retry and cancel, that go through the lifecycle.
+"""What staff see: every job with its attempts, to read; and what may be done with it, which the lifecycle does.
 
 Payloads may carry secrets (a confirmation link, a token) and are never loaded here. Lists stay quick over a million
 rows: nothing counts or groups the whole table.
@@ -20,15 +20,23 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from jobs import kind as kinds
-from jobs import lifecycle
-from jobs.models import Attempt, Job, Submit, Worker
+from .core import lifecycle
+from .core.actions import Action, actions_for
+from .kind import Queue, Text, installed_kinds
+from .models import Attempt, Job, Submit, Worker
 
 COUNT_UP_TO = 10_000
 """Rows of a list that can be paged through; beyond, search and filters lead on."""
 
 MOVE_AT_ONCE = 1_000
 """Jobs that one action moves: as many as fit well into one request."""
+
+BUTTONS: dict[Action, Text] = {
+    Action.RETRY: _("Try this job again"),
+    Action.SKIP: _("Let the jobs behind it run"),
+    Action.CANCEL: _("Cancel this job"),
+}
+"""What staff may do with the job of a page. Another start is its owner's choice, and so is deleting it."""
 
 
 class CappedPaginator(Paginator):
@@ -73,7 +81,7 @@ class KindFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The installed kinds' names and labels."""
-        return [(kind.name, str(kind.label)) for kind in kinds.installed()]
+        return [(kind.name, str(kind.label)) for kind in installed_kinds()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """The jobs of the chosen kind."""
@@ -88,7 +96,7 @@ class QueueFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The queues."""
-        return [(queue.value, queue.value) for queue in kinds.Queue]
+        return [(queue.value, queue.value) for queue in Queue]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         """The jobs of the chosen queue."""
@@ -114,7 +122,7 @@ class AttemptInline(ReadOnly, admin.StackedInline):
 
     def has_view_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
         """Whoever may see the job may see its attempts."""
-        return bool(request.user.has_perm("jobs.view_job"))
+        return bool(request.user.has_perm("offload.view_job"))
 
     @admin.display(description=_("traceback"))
     def the_traceback(self, attempt: Attempt) -> str:
@@ -155,7 +163,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     show_facets = ShowFacets.NEVER
     sortable_by = ("created_at",)
     paginator = CappedPaginator
-    actions = ("retry", "cancel")
+    actions = ("retry", "skip", "cancel")
     inlines = (AttemptInline,)
     fieldsets = (
         (None, {"fields": ("id", "title", "kind", "queue", "status", "owner", "visitor", "submit")}),
@@ -163,7 +171,18 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         (_("Progress"), {"fields": ("progress_percent", "progress_text", "attempt", "max_attempts", "the_kept")}),
         (
             _("Place in line"),
-            {"fields": ("resource", "position", "has_turn", "holds_line", "after", "awaited", "run_at")},
+            {
+                "fields": (
+                    "resource",
+                    "position",
+                    "has_turn",
+                    "holds_line",
+                    "after",
+                    "awaited",
+                    "run_at",
+                    "run_at_reason",
+                )
+            },
         ),
         (_("Worker"), {"fields": ("worker", "time_limit", "lease_until", "deadline")}),
         (_("Times"), {"fields": ("created_at", "started_at", "cancel_asked_at", "finished_at")}),
@@ -184,13 +203,17 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
 
     def has_move_permission(self, request: HttpRequest) -> bool:
         """Who may retry and cancel: staff with the model's change permission, though nobody edits fields."""
-        return bool(request.user.has_perm("jobs.change_job"))
+        return bool(request.user.has_perm("offload.change_job"))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         """One job. Its page offers the actions to those who may use them."""
-        context = {**(extra_context or {}), "may_move": self.has_move_permission(request)}
+        buttons: list[tuple[str, Text]] = []
+        job = self.get_object(request, object_id) if self.has_move_permission(request) else None
+        if job is not None:
+            buttons = [(action, BUTTONS[action]) for action in actions_for(job) if action in BUTTONS]
+        context = {**(extra_context or {}), "buttons": buttons}
         return super().change_view(request, object_id, form_url, context)
 
     @admin.display(description=_("id"))
@@ -223,6 +246,12 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         """Failed → pending."""
         self._move(request, queryset, lifecycle.retry, _("%(jobs)s will be tried again."), _("failed"))
 
+    @admin.action(description=_("Let the jobs behind failed ones run"), permissions=["move"])
+    def skip(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        """Failed, stays failed: its line goes on."""
+        done = _("%(jobs)s skipped: the jobs behind go on.")
+        self._move(request, queryset, lifecycle.skip, done, _("failed and holding a line"))
+
     @admin.action(description=_("Cancel waiting or running jobs"), permissions=["move"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         """Pending → cancelled; a running job is asked to stop."""
@@ -234,8 +263,8 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
         request: HttpRequest,
         queryset: QuerySet[Job],
         verb: Callable[[UUID], bool],
-        done: kinds.Text,
-        source: kinds.Text,
+        done: Text,
+        source: Text,
     ) -> None:
         """Apply a verb of the lifecycle to each job, oldest first so that jobs on one resource keep their order."""
         ids = list(queryset.order_by("created_at").values_list("pk", flat=True)[: MOVE_AT_ONCE + 1])

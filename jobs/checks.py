@@ -12,9 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 
-from jobs import kind as kinds
-from jobs.kind import Kind, Role
-from jobs.models import Job
+from .kind import Kind, Role, installed_kinds
+from .models import Job
 
 TAKEN_NAMES = frozenset({"accounts", "admin", "healthz", "jobs", "sandbox", "static"})
 """First parts of paths that belong to the site, so that no kind's own pages can live below them."""
@@ -80,7 +79,7 @@ def check_kinds(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Each installed kind is complete: what its attributes name is there."""
     return [
         Error(f"Kind {kind.name!r}: {problem}", obj=kind, id="offload.E005")
-        for kind in kinds.installed()
+        for kind in installed_kinds()
         for problem in _problems(kind)
     ]
 

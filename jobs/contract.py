@@ -1,6 +1,9 @@
 """All that a kind's code may import from the core. docs/adding-a-kind.md walks through it."""
 
-from jobs.kind import (
+from .core.lifecycle import cancel, delete, resume, submit
+from .core.processes import end_with_parent
+from .core.waiting import wait_of
+from .kind import (
     ClaimLost,
     Failed,
     JobError,
@@ -12,14 +15,12 @@ from jobs.kind import (
     Stopped,
     Submission,
     TryAgain,
-    installed,
+    WaitReason,
+    installed_kinds,
     register,
 )
-from jobs.lifecycle import cancel, delete, resume, submit
-from jobs.models import Job
-from jobs.owners import jobs_of, visitor_of
-from jobs.processes import end_with_parent
-from jobs.waiting import wait_of
+from .models import Job, Status
+from .web.access import jobs_of, visitor_of
 
 __all__ = [
     "ClaimLost",
@@ -31,13 +32,15 @@ __all__ = [
     "OnHold",
     "Role",
     "Run",
+    "Status",
     "Stopped",
     "Submission",
     "TryAgain",
+    "WaitReason",
     "cancel",
     "delete",
     "end_with_parent",
-    "installed",
+    "installed_kinds",
     "jobs_of",
     "register",
     "resume",

@@ -56,6 +56,31 @@ ROLE_OF: dict[str, Role] = {queue: role for role in Role for queue in role.queue
 """Which workers serve a queue."""
 
 
+class WaitReason(StrEnum):
+    """Why a pending job does not run yet. The value is the word in JSON; docs/http.md lists them."""
+
+    SCHEDULED = "scheduled"
+    """Its start was chosen by somebody."""
+    RETRY = "retry"
+    """An attempt failed for a reason that may pass; the next one has a moment."""
+    AFTER = "after"
+    """Another job has to succeed first."""
+    TURN = "turn"
+    """Earlier jobs on the same resource are not done."""
+    ON_HOLD = "on_hold"
+    """A person has to act before any job on the resource can run."""
+    HELD = "held"
+    """An earlier job on the same resource failed and holds the line."""
+    PAUSED = "paused"
+    """Staff have paused its queue."""
+    NO_WORKER = "no_worker"
+    """No living worker serves its queue."""
+    NO_REDIS = "no_redis"
+    """Redis does not answer."""
+    QUEUE = "queue"
+    """Others come first, or a worker is about to take it."""
+
+
 class JobError(Exception):
     """A try at a job did not work out, and the reason is known.
 
@@ -222,7 +247,7 @@ class Kind:
     """Links to the kind's own pages in the site's navigation: (label, URL name)."""
     on_hold_link: ClassVar[tuple[Text, str] | None] = None
     """Where the owner does what jobs on hold (see OnHold) wait for: (label, URL name)."""
-    summary_template: ClassVar[str] = "jobs/_result.html"
+    summary_template: ClassVar[str] = "offload/_result.html"
     """Partial that shows a succeeded job's `result` inside its card."""
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -282,11 +307,11 @@ def register(kind: Kind) -> None:
     _kinds[kind.name] = kind
 
 
-def get(name: str) -> Kind | None:
+def kind_named(name: str) -> Kind | None:
     """The installed kind of that name, or None."""
     return _kinds.get(name)
 
 
-def installed() -> Iterator[Kind]:
+def installed_kinds() -> Iterator[Kind]:
     """All kinds, in the order of INSTALLED_APPS."""
     return iter(tuple(_kinds.values()))

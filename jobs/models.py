@@ -1,6 +1,6 @@
 """The rows: Job (the truth about one accepted piece of work), its attempts, and what coordinates the workers.
 
-Only `jobs.lifecycle` writes a job's status. What must never be true is forbidden by the database itself, see
+Only `jobs.core.lifecycle` writes a job's status. What must never be true is forbidden by the database itself, see
 `Job.Meta.constraints`.
 """
 
@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from encrypted_fields.fields import EncryptedTextField
 
-from jobs import kind as kinds
+from .kind import Kind, WaitReason, kind_named
 
 _NONE = str(UUID(int=0))
 
@@ -26,7 +26,7 @@ _NONE = str(UUID(int=0))
 @cache
 def _page_of_none() -> str:
     """The address of the page of a job with the id _NONE. To look each job's up takes a tenth of the time of a poll."""
-    return reverse("jobs:detail", args=[_NONE])
+    return reverse("offload:detail", args=[_NONE])
 
 
 class Status(models.TextChoices):
@@ -69,7 +69,7 @@ class Submit(models.Model):
 
     def get_absolute_url(self) -> str:
         """The page that shows the jobs of this submit together."""
-        return reverse("jobs:submit", args=[self.id])
+        return reverse("offload:submit", args=[self.id])
 
 
 class Resource(models.Model):
@@ -131,6 +131,7 @@ class Job(models.Model):
         other job's `after`.
     holds_line: if it fails for good, the line behind it waits (Kind.holds_line).
     run_at: not before this moment, by the database's clock; the only clock for schedules and retries.
+    run_at_reason: why then (WaitReason.SCHEDULED or RETRY), "" for at once.
     attempt: number of the newest attempt, 0 before the first: the fencing token. max_attempts: the last one allowed.
     time_limit: how long one attempt may take.
     lease_until, deadline, worker: while running: when the worker counts as lost, when time is up, who it is.
@@ -161,6 +162,7 @@ class Job(models.Model):
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     run_at = models.DateTimeField(db_default=Now())
+    run_at_reason = models.CharField(max_length=20, blank=True, default="")
     attempt = models.PositiveIntegerField(default=0)
     max_attempts = models.PositiveIntegerField(default=1)
     time_limit = models.DurationField(default=timedelta(minutes=2))
@@ -260,9 +262,9 @@ class Job(models.Model):
         self.payload_text = json.dumps(value)
 
     @property
-    def the_kind(self) -> kinds.Kind | None:
+    def the_kind(self) -> Kind | None:
         """The installed kind, None if its app is gone."""
-        return kinds.get(self.kind)
+        return kind_named(self.kind)
 
     @property
     def kind_label(self) -> str:
@@ -282,7 +284,8 @@ class Job(models.Model):
     @property
     def is_scheduled(self) -> bool:
         """Whether it waits for a moment that somebody chose, which can still be changed."""
-        return self.status == Status.PENDING and self.attempt == 0 and self.run_at > timezone.now()
+        is_chosen = self.status == Status.PENDING and self.run_at_reason == WaitReason.SCHEDULED
+        return is_chosen and self.run_at > timezone.now()
 
     @property
     def has_history(self) -> bool:
@@ -311,7 +314,7 @@ class Job(models.Model):
 
 
 FIELDS = {field.attname: field for field in Job._meta.concrete_fields}
-"""The columns of a job, by the attribute that holds them: for statements that are compiled once (`jobs.statements`)."""
+"""The columns of a job, by the attribute that holds them: for statements that are compiled once."""
 
 
 class Attempt(models.Model):
@@ -393,7 +396,7 @@ class Leader(models.Model):
 
 
 class Leftover(models.Model):
-    """What a deleted job may have left behind, until its kind has forgotten that too: see `jobs.leftovers`.
+    """What a deleted job may have left behind, until its kind has forgotten that too: see `jobs.core.leftovers`.
 
     job_id, kind, payload_text, result: the deleted job's. due_at: not before this moment, by the database's clock.
     """
@@ -409,7 +412,7 @@ class Leftover(models.Model):
 
 
 class Pause(models.Model):
-    """A queue that staff have paused: workers start no job of it while the row is there (`jobs.pauses`).
+    """A queue that staff have paused: workers start no job of it while the row is there (`jobs.core.pauses`).
 
     reason: for everybody whose job waits. by: who paused it. since: when, by the database's clock.
     """

@@ -18,7 +18,7 @@ from django.db import connections
 from django.dispatch import receiver
 from django.test.signals import setting_changed
 
-from jobs import shared
+from jobs.core import short_cache
 from jobs.sandbox.services import valkey_command
 from tests.environment import DATABASE, VAR
 from tests.processes import PROCESSES, ROOT, Process, manage, stop_all, wait_until
@@ -31,16 +31,27 @@ LOG_CHARACTERS = 4_000
 # Test users need no protection against guessing; a single round makes a password hash in no time.
 PBKDF2PasswordHasher.iterations = 1
 # What a process remembers for a moment would outlive what a test has just changed.
-shared.MOMENT = 0
+short_cache.MOMENT = 0
 
 
 @receiver(setting_changed)
 def connect_to_another_redis(*, setting: str, **_: Any) -> None:
     """Processes keep their connection; a test may change the address."""
     if setting == "REDIS_URL":
-        from jobs import dispatch
+        from jobs.core import dispatch
 
         dispatch.reset()
+
+
+STACK = {"start_worker", "stage", "sandbox", "child_env"}
+"""Fixtures that start processes of ours: whoever uses one is marked `stack`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts processes, so that `make check` can leave it out."""
+    for item in items:
+        if STACK & set(getattr(item, "fixturenames", ())):
+            item.add_marker("stack")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -114,7 +125,7 @@ def valkey() -> Iterator[Process]:
 @pytest.fixture
 def redis(valkey: Process) -> Iterator[redis_client.Redis]:
     """A client of an empty Valkey."""
-    from jobs import dispatch
+    from jobs.core import dispatch
 
     dispatch.reset()  # an earlier test may have taken Redis away
     client = redis_client.Redis.from_url(settings.REDIS_URL)

@@ -8,19 +8,34 @@ Of the processes of pytest-xdist (`-n`) each loads this module anew, and has a f
 import atexit
 import logging
 import os
-import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 
+from jobs.core.processes import end_with_parent
 from jobs.sandbox.services import free_port
 
 # In a background job of a shell SIGINT is ignored, and processes that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+if "MAKELEVEL" in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+    # `make test`, or whatever started this process of it, was killed: nobody waits for the outcome any more.
+    end_with_parent(os.getppid())
+
 VAR = Path(tempfile.mkdtemp(prefix="offload-test-"))
 DATABASE = os.environ.get("OFFLOAD_TEST_DATABASE", "sqlite")
-atexit.register(shutil.rmtree, VAR, ignore_errors=True)
+
+AFTERWARDS = """
+cat
+for pid in "$0"/postgresql/postmaster.pid; do [ -e "$pid" ] && kill -QUIT "$(head -n 1 "$pid")"; done
+rm -rf "$0" 2>/dev/null || { sleep 1; rm -rf "$0"; }
+"""
+"""Waits for the end of this process, even by kill -9, and removes its folder; and ends what is no child of it first:
+PostgreSQL is a daemon."""
+# The other end of its standard input is held by this process alone.
+_afterwards = subprocess.Popen(["sh", "-c", AFTERWARDS, VAR], stdin=subprocess.PIPE, start_new_session=True)
+atexit.register(_afterwards.communicate)
 
 
 def postgresql_url(folder: Path) -> str:

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from jobs.core.processes import end_with_parent
 from jobs.sandbox.services import stop_group
 from tests.environment import VAR
 
@@ -30,14 +32,20 @@ def wait_until(condition: Callable[[], T], seconds: float = 20, what: str = "") 
 
 
 class Process:
-    """A child process in a session of its own, its output in a log file."""
+    """A child process in a session of its own, its output in a log file. It ends when the test run does, however."""
 
     def __init__(self, command: list[str], env: Mapping[str, str] | None = None, name: str = "process") -> None:
         self.name = name
         self.log_path = VAR / f"{name}-{time.monotonic_ns()}.log"
         with self.log_path.open("wb") as log:
             self.popen = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=ROOT,
+                env={**os.environ, **(env or {})},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=partial(end_with_parent, os.getpid()),
             )
         PROCESSES.append(self)
 

@@ -11,12 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs import admin, lifecycle
-from jobs import kind as kinds
-from jobs.kind import Submission
+from jobs import admin
+from jobs.core import lifecycle
+from jobs.kind import Submission, kind_named
 from jobs.models import Attempt, Job, Status, Submit, Worker
 
-LIST = "/admin/jobs/job/"
+LIST = "/admin/offload/job/"
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -30,7 +30,7 @@ def staff(db: None) -> Client:
 
 def submit(*titles: str, owner: User | None = None, kind: str = "echo", resource: str = "") -> list[Job]:
     """Accepted jobs; their payload holds a secret."""
-    the_kind = kinds.get(kind)
+    the_kind = kind_named(kind)
     assert the_kind is not None
     submissions = [Submission({"text": "payload-secret"}, title, resource) for title in titles]
     return lifecycle.submit(the_kind, submissions, owner=owner).jobs
@@ -86,7 +86,7 @@ def test_no_admin_page_loads_a_payload(staff: Client, user: User) -> None:
     job = failed(owner=user)
     made = Submit.objects.create(owner=user, kind="echo", idempotency_key="k", fingerprint="f")
     Job.objects.filter(pk=job.pk).update(submit=made)
-    for path in (LIST, page(job), f"/admin/jobs/submit/{made.pk}/change/"):
+    for path in (LIST, page(job), f"/admin/offload/submit/{made.pk}/change/"):
         with CaptureQueriesContext(connection) as captured:
             text = text_of(staff, path)
         assert "payload-secret" not in text
@@ -124,7 +124,7 @@ def test_a_jobs_page_links_to_its_owner(staff: Client, user: User) -> None:
 
 @pytest.mark.parametrize("model", ["job", "submit", "worker"])
 def test_nothing_of_ours_can_be_added(staff: Client, model: str) -> None:
-    assert staff.get(f"/admin/jobs/{model}/add/").status_code == 403
+    assert staff.get(f"/admin/offload/{model}/add/").status_code == 403
 
 
 def test_a_job_can_be_neither_changed_nor_deleted(staff: Client) -> None:
@@ -242,10 +242,10 @@ def test_staff_who_may_only_view_get_no_actions(user: User) -> None:
 def test_submits_and_workers_are_listed(staff: Client, user: User) -> None:
     Submit.objects.create(owner=user, kind="echo", idempotency_key="k", fingerprint="f")
     Worker.objects.create(name="host:1:abc", role="media", concurrency=2)
-    assert "echo" in text_of(staff, "/admin/jobs/submit/")
-    assert "host:1:abc" in text_of(staff, "/admin/jobs/worker/")
-    assert "host:1:abc" in text_of(staff, "/admin/jobs/worker/host_3A1_3Aabc/change/")
-    assert text_of(staff, "/admin/jobs/submit/", q="ann@")
+    assert "echo" in text_of(staff, "/admin/offload/submit/")
+    assert "host:1:abc" in text_of(staff, "/admin/offload/worker/")
+    assert "host:1:abc" in text_of(staff, "/admin/offload/worker/host_3A1_3Aabc/change/")
+    assert text_of(staff, "/admin/offload/submit/", q="ann@")
 
 
 def test_the_admins_first_page_links_the_monitor_and_rqs_own_pages(staff: Client) -> None:
@@ -272,4 +272,4 @@ def test_staff_sign_in_on_the_sites_own_page_which_limits_guesses(client: Client
 def test_the_admin_carries_the_sites_name_and_icon(staff: Client) -> None:
     content = staff.get("/admin/").content.decode()
     assert "Offload administration" in content
-    assert "jobs/icon.svg" in content
+    assert "offload/icon.svg" in content

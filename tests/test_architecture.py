@@ -11,28 +11,23 @@ from tests.processes import ROOT
 
 pytestmark = pytest.mark.apart
 
-LAYERS = {
-    "jobs.kind": 0,
-    "jobs.processes": 0,
-    "jobs.shared": 0,
-    "jobs.statements": 0,
-    "jobs.models": 1,
-    "jobs.dispatch": 2,
-    "jobs.owners": 2,
-    "jobs.leftovers": 2,
-    "jobs.pauses": 2,
-    "jobs.lifecycle": 3,
-    "jobs.waiting": 3,
-    "jobs.sweep": 4,
-    "jobs.contract": 4,
+FLOORS = {
+    "kind": 0,
+    "models": 1,
+    "core": 2,
+    "web": 3,
+    "worker": 3,
+    "staff": 3,
+    "contract": 4,
+    "kinds": 5,
+    "sandbox": 6,
+    **dict.fromkeys(("admin", "checks", "management", "migrations", "templatetags"), 7),
+    "apps": 8,
 }
-"""The core from the ground up; everything that is not named here (views, admin, monitor, worker, …) is on top."""
-TOP = 5
+"""The rooms of jobs/, from the ground up; on top is where Django looks. Rooms on one floor don't know each other."""
 
 # The settings only check that REDIS_URL can be read.
-KNOW_RQ = {"jobs.dispatch", "jobs.worker", "jobs.execution", "config.settings"}
-RUN_JOBS = {"jobs.worker", "jobs.execution"}
-START_WORKERS = {*RUN_JOBS, "jobs.management.commands.rqworker"}
+KNOW_RQ = {"jobs.core.dispatch", "jobs.worker.loop", "config.settings"}
 
 
 def imports(source: str, module: str) -> set[str]:
@@ -53,41 +48,48 @@ def below(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def is_core(module: str) -> bool:
-    return below(module, "jobs") and not below(module, "jobs.kinds", "jobs.sandbox")
-
-
-def layer(name: str) -> int:
-    return LAYERS.get(".".join(name.split(".")[:2]), TOP)
+def room(name: str) -> str:
+    """The room of jobs/ that a module is or lies in."""
+    return name.split(".")[1] if "." in name else ""
 
 
 def points_down(module: str, name: str) -> bool:
-    """A module of the core imports what lies in its own layer or below."""
-    return not (is_core(module) and is_core(name) and name != "jobs") or layer(name) <= layer(module)
+    """A module of jobs/ imports what is in its own room or on a floor below. No room knows the kinds or the sandbox."""
+    if not below(module, "jobs") or not below(name, "jobs") or module == "jobs.__init__" or name == "jobs":
+        return not below(module, "jobs") or not below(name, "accounts", "config", "tests", "bench")
+    if room(module) == room(name):
+        return True
+    return FLOORS[room(name)] < FLOORS[room(module)] and room(name) not in {"kinds", "sandbox"}
 
 
 def kinds_know_the_contract_alone(module: str, name: str) -> bool:
     """A kind imports from the core only the contract, and from another kind only its `library`."""
-    if not below(module, "jobs.kinds") or module == "jobs.kinds" or not below(name, "jobs", "config", "tests"):
+    if not below(module, "jobs.kinds") or module == "jobs.kinds.__init__" or not below(name, "jobs"):
         return True
     own = ".".join(module.split(".")[:3])
     is_library = below(name, "jobs.kinds") and name.split(".")[3:4] == ["library"]
     return below(name, "jobs.contract", own) or is_library
 
 
-def core_knows_no_kind(module: str, name: str) -> bool:
-    """The core imports no kind."""
-    return not (is_core(module) and below(name, "jobs.kinds"))
+def accounts_know_mail_and_the_contract(module: str, name: str) -> bool:
+    """Sign-up and sign-in send mails and show their jobs; they know nothing else of jobs/."""
+    return not below(module, "accounts") or not below(name, "jobs") or below(name, "jobs.contract", "jobs.kinds.email")
+
+
+def names_its_package(module: str, source: str) -> bool:
+    """Whether a module of jobs/ imports or spells `jobs.…`: it is installed under another name."""
+    named: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
+            named += [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+        elif isinstance(node, ast.Constant) and re.fullmatch(r"jobs(\.[a-z_]+){2,}", str(node.value)):
+            named.append(str(node.value))
+    return below(module, "jobs") and any(below(name, "jobs") for name in named)
 
 
 def few_know_rq(module: str, name: str) -> bool:
     """RQ and Redis are imported where jobs are handed over and run, nowhere else."""
     return module in KNOW_RQ or not below(name, "rq", "redis", "django_rq")
-
-
-def web_never_imports_the_worker(module: str, name: str) -> bool:
-    """What runs jobs is imported by the worker and its command alone."""
-    return module in START_WORKERS or not below(name, *RUN_JOBS)
 
 
 def sandbox_is_apart(module: str, name: str) -> bool:
@@ -96,10 +98,9 @@ def sandbox_is_apart(module: str, name: str) -> bool:
 
 
 def modules() -> Iterator[tuple[str, str]]:
-    """Name and source of each module of the project."""
-    for path in [*ROOT.glob("jobs/**/*.py"), *ROOT.glob("config/**/*.py")]:
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        yield name, path.read_text()
+    """Name (of a package: with `.__init__`) and source of each module of the project."""
+    for path in [path for folder in ("jobs", "accounts", "config") for path in ROOT.glob(f"{folder}/**/*.py")]:
+        yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path.read_text()
 
 
 def offences(rule: object) -> list[str]:
@@ -113,7 +114,11 @@ def offences(rule: object) -> list[str]:
     ]
 
 
-def test_imports_of_the_core_point_down() -> None:
+def test_every_module_has_its_floor() -> None:
+    assert {room(module) for module, _ in modules() if below(module, "jobs")} - {"__init__"} <= FLOORS.keys()
+
+
+def test_imports_point_down() -> None:
     assert offences(points_down) == []
 
 
@@ -121,38 +126,45 @@ def test_kinds_import_only_the_contract_from_the_core() -> None:
     assert offences(kinds_know_the_contract_alone) == []
 
 
-def test_the_core_imports_no_kind() -> None:
-    assert offences(core_knows_no_kind) == []
+def test_accounts_import_only_mail_and_the_contract() -> None:
+    assert offences(accounts_know_mail_and_the_contract) == []
 
 
 def test_only_dispatch_and_the_worker_know_rq_and_redis() -> None:
     assert offences(few_know_rq) == []
 
 
-def test_the_web_never_imports_the_worker() -> None:
-    assert offences(web_never_imports_the_worker) == []
-
-
 def test_only_the_sandbox_and_the_settings_know_the_sandbox() -> None:
     assert offences(sandbox_is_apart) == []
+
+
+def test_what_lies_in_jobs_names_its_own_package_nowhere() -> None:
+    assert [module for module, source in modules() if names_its_package(module, source)] == []
+    assert names_its_package("jobs.web.views", "from jobs.models import Job")
+    assert names_its_package("jobs.kinds.lab.kind", "urls = 'jobs.kinds.lab.urls'")
 
 
 @pytest.mark.parametrize(
     ("rule", "module", "source"),
     [
-        (points_down, "jobs.models", "from jobs.lifecycle import submit"),
-        (points_down, "jobs.dispatch", "from jobs import lifecycle"),
-        (points_down, "jobs.lifecycle", "def later():\n    from jobs.views import detail"),
-        (points_down, "jobs.waiting", "from . import monitor"),
-        (kinds_know_the_contract_alone, "jobs.kinds.email.kind", "from jobs.models import Job"),
-        (kinds_know_the_contract_alone, "jobs.kinds.email.kind", "from jobs.kinds.social import http"),
-        (kinds_know_the_contract_alone, "jobs.kinds.social.kind", "from jobs.kinds.media import library, pictures"),
+        (points_down, "jobs.models", "from .core.lifecycle import submit"),
+        (points_down, "jobs.core.dispatch", "from ..worker import sweep"),
+        (points_down, "jobs.core.lifecycle", "def later():\n    from ..web.views import detail"),
+        (points_down, "jobs.core.waiting", "from ..staff import monitor"),
+        (points_down, "jobs.web.views", "from ..worker.execution import run_attempt"),
+        (points_down, "jobs.staff.views", "from ..web import views"),
+        (points_down, "jobs.web.views", "from ..contract import submit"),
+        (points_down, "jobs.web.views", "from ..kinds.email import kind"),
+        (points_down, "jobs.checks", "from .kinds.email import kind"),
+        (points_down, "jobs.core.lifecycle", "import accounts.adapter"),
+        (kinds_know_the_contract_alone, "jobs.kinds.email.kind", "from ...models import Job"),
+        (kinds_know_the_contract_alone, "jobs.kinds.email.kind", "from ..social import http"),
+        (kinds_know_the_contract_alone, "jobs.kinds.social.kind", "from ..media import library, pictures"),
         (kinds_know_the_contract_alone, "jobs.kinds.email.kind", "from ... import models"),
-        (core_knows_no_kind, "jobs.views", "import jobs.kinds.email.kind"),
-        (few_know_rq, "jobs.monitor", "from redis import Redis"),
+        (accounts_know_mail_and_the_contract, "accounts.adapter", "from jobs.models import Job"),
+        (few_know_rq, "jobs.staff.monitor", "from redis import Redis"),
         (few_know_rq, "jobs.kinds.media.kind", "import rq.job"),
-        (web_never_imports_the_worker, "jobs.views", "from jobs.execution import run_attempt"),
-        (sandbox_is_apart, "jobs.kinds.social.http", "from jobs.sandbox.services import free_port"),
+        (sandbox_is_apart, "jobs.kinds.social.http", "from ...sandbox.services import free_port"),
     ],
 )
 def test_each_rule_can_fail(rule: object, module: str, source: str) -> None:

@@ -3,8 +3,7 @@
 import pytest
 
 from jobs import checks
-from jobs import kind as kinds
-from jobs.kind import Kind, Queue
+from jobs.kind import Kind, Queue, register
 from tests.test_settings import check
 
 pytestmark = pytest.mark.apart
@@ -13,12 +12,14 @@ REAL = {"DATABASE_URL": "sqlite:////tmp/offload-check.sqlite3", "SECRET_KEY": "l
 """An environment outside the embedded default; checks open no database."""
 
 
+@pytest.mark.stack
 def test_a_complete_environment_passes_the_deploy_check() -> None:
     done = check("--deploy", **REAL, HTTPS="1")
     assert done.returncode == 0, done.stderr
     assert "offload." not in done.stderr
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize(
     ("environment", "code", "word"),
     [
@@ -37,18 +38,21 @@ def test_the_deploy_check_fails_outside_the_embedded_default(environment: dict[s
     assert "HINT:" in done.stderr.split(error)[1].splitlines()[1]
 
 
+@pytest.mark.stack
 def test_the_deploy_check_only_warns_in_the_embedded_default() -> None:
     done = check("--deploy")
     assert done.returncode == 0, done.stderr
     assert "offload.W001" in done.stderr
 
 
+@pytest.mark.stack
 def test_a_plain_check_is_silent_in_the_embedded_default() -> None:
     done = check()
     assert done.returncode == 0, done.stderr
     assert done.stdout == "System check identified no issues (0 silenced).\n"
 
 
+@pytest.mark.stack
 def test_a_database_in_memory_is_refused() -> None:
     done = check(**REAL | {"DATABASE_URL": "sqlite://:memory:"})
     assert done.returncode == 1
@@ -91,7 +95,7 @@ class Templateless(Fine):
     ],
 )
 def test_an_incomplete_kind_is_named(kind: type[Kind], word: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "_kinds", {"fine": Fine(), "other": kind()})
+    monkeypatch.setattr("jobs.kind._kinds", {"fine": Fine(), "other": kind()})
     (error,) = checks.check_kinds(None)
     assert error.id == "offload.E005"
     assert kind.name in error.msg
@@ -99,10 +103,10 @@ def test_an_incomplete_kind_is_named(kind: type[Kind], word: str, monkeypatch: p
 
 
 def test_two_kinds_can_not_share_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "_kinds", {})
-    kinds.register(Fine())
+    monkeypatch.setattr("jobs.kind._kinds", {})
+    register(Fine())
     with pytest.raises(ValueError, match="Two kinds are named 'fine'"):
-        kinds.register(type("Other", (Fine,), {})())
+        register(type("Other", (Fine,), {})())
 
 
 def test_every_queue_is_in_django_rqs_pages() -> None:

@@ -11,9 +11,11 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from jobs.representation import SLOWEST
 from jobs.sandbox.services import free_port
+from jobs.web.job_status import SLOWEST
 from tests.processes import ROOT, Process, wait_until
+
+pytestmark = pytest.mark.stack
 
 MANY = 60
 GUNICORN = [sys.executable, "-m", "gunicorn", "config.wsgi"]

@@ -11,7 +11,7 @@ import pytest
 from tests.environment import VAR
 from tests.processes import ROOT, manage
 
-pytestmark = pytest.mark.apart
+pytestmark = [pytest.mark.apart, pytest.mark.stack]
 
 SETTINGS = (ROOT / "config" / "settings.py").read_text()
 RUNNING = (ROOT / "docs" / "running.md").read_text()

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from bench.app.kind import OnProcesses, OnThreads
-from jobs import lifecycle
+from jobs.core import lifecycle
 from jobs.kind import Submission
 from jobs.models import Attempt, Job, Status, Submit
 

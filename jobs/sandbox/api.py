@@ -16,11 +16,11 @@ from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.views.decorators.http import require_http_methods
 from PIL import Image, UnidentifiedImageError
 
-from jobs.sandbox import entities
-from jobs.sandbox.models import Account, Delivery, Picture, Status, Token, covers
-from jobs.sandbox.practice import Answer, Refused, bearer, reading, writing
-from jobs.sandbox.router import ALIAS
-from jobs.sandbox.webhooks import is_genuine
+from . import entities
+from .models import Account, Delivery, Picture, Status, Token, covers
+from .practice import Answer, Refused, bearer, reading, writing
+from .router import ALIAS
+from .webhooks import is_genuine
 
 _URL = regex.compile(r"https?://\S+")
 _GRAPHEME = regex.compile(r"\X")

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 class SandboxConfig(AppConfig):
     """Local stand-ins for the outside world: a mail catcher and a practice social network."""
 
-    name = "jobs.sandbox"
-    label = "sandbox"
+    name = __name__.rpartition(".")[0]
+    label = "offload_sandbox"
     verbose_name = "Sandbox"
     default_auto_field = "django.db.models.BigAutoField"

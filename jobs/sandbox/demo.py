@@ -22,10 +22,10 @@ from django.conf import settings
 from PIL import Image
 from PIL.ExifTags import IFD
 
-from jobs import samples
-from jobs.sandbox.services import free_port, stop_group
-from jobs.sandbox.visitor import Outcome, Unexpected, Visitor
-from jobs.sandbox.webhooks import webhook_secret
+from . import samples
+from .services import free_port, stop_group
+from .visitor import Outcome, Unexpected, Visitor
+from .webhooks import webhook_secret
 
 EMAIL = "visitor@offload.example"
 PASSWORD = "seven-calm-herons-42"  # noqa: S105 (of an account that lives for a minute)

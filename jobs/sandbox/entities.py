@@ -7,8 +7,8 @@ from django.conf import settings
 from django.template.defaultfilters import linebreaksbr
 from django.utils.html import format_html
 
-from jobs.sandbox.models import Account, App, Picture, Status
-from jobs.sandbox.templatetags.sandbox import links
+from .models import Account, App, Picture, Status
+from .templatetags.sandbox import links
 
 MAX_CHARACTERS = 500
 CHARACTERS_PER_URL = 23

@@ -7,10 +7,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage, get_connection
 
-from jobs import samples
-from jobs.models import Job
-from jobs.sandbox.stack import DEMO, base_url, kept_password
-from jobs.sandbox.visitor import Unexpected, Visitor
+from ..models import Job
+from . import samples
+from .stack import DEMO, base_url, kept_password
+from .visitor import Unexpected, Visitor
 
 WELCOME = """Welcome to Offload.
 

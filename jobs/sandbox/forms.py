@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from jobs.sandbox.models import Account, Behaviour
+from .models import Account, Behaviour
 
 
 class BehaviourForm(forms.ModelForm):

@@ -15,7 +15,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from jobs.sandbox.router import ALIAS
+from .router import ALIAS
 
 CODE_LIFETIME = timedelta(minutes=10)
 PICTURE_PROCESSING = timedelta(milliseconds=300)

@@ -31,7 +31,7 @@ class NetworkServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no t
         """The WSGI application, in a process that serves nothing else: its own addresses, and no sessions or CSRF
         protection, since a client of the API comes with a token and the pages have no sign-in.
         """
-        settings.ROOT_URLCONF = "jobs.sandbox.network_urls"
+        settings.ROOT_URLCONF = f"{__package__}.network_urls"
         settings.MIDDLEWARE = [
             "django.middleware.security.SecurityMiddleware",
             "csp.middleware.CSPMiddleware",

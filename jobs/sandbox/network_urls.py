@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import path
 from django.views.decorators.http import require_http_methods
 
-from jobs.sandbox import api, oauth, pages, practice
+from . import api, oauth, pages, practice
 
 
 @require_http_methods(["GET", "PUT"])

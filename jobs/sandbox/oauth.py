@@ -13,12 +13,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from jobs.sandbox import entities
-from jobs.sandbox.api import parameters, text_of
-from jobs.sandbox.forms import AuthorizeForm
-from jobs.sandbox.models import App, Code, Token, covers
-from jobs.sandbox.pages import page
-from jobs.sandbox.practice import Answer, Refused, reading
+from . import entities
+from .api import parameters, text_of
+from .forms import AuthorizeForm
+from .models import App, Code, Token, covers
+from .pages import page
+from .practice import Answer, Refused, reading
 
 SCOPES = {"read", "write", "follow", "push", "profile", "admin"}
 UNKNOWN_CLIENT = (

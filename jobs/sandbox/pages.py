@@ -17,7 +17,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from PIL import Image, ImageColor
 
-from jobs.sandbox.models import Account, Picture, Status
+from .models import Account, Picture, Status
 
 TIMELINE = 50
 """How many posts a page shows."""
@@ -78,7 +78,7 @@ def avatar(request: HttpRequest, name: str) -> HttpResponse:
 @require_safe
 def style(request: HttpRequest) -> FileResponse:
     """The main site's style sheet."""
-    path = finders.find("jobs/style.css")
+    path = finders.find("offload/style.css")
     if not isinstance(path, str):
         raise Http404
     return FileResponse(open(path, "rb"), content_type="text/css")

@@ -17,9 +17,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs.sandbox import entities
-from jobs.sandbox.forms import BehaviourForm
-from jobs.sandbox.models import Behaviour, Call, Status, Token
+from . import entities
+from .forms import BehaviourForm
+from .models import Behaviour, Call, Status, Token
 
 RATE_LIMIT = 300
 RATE_WINDOW = timedelta(minutes=5)

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Model
 
 ALIAS = "sandbox"
-APP_LABEL = "sandbox"
+APP_LABEL = "offload_sandbox"
 
 
 class SandboxRouter:

@@ -27,7 +27,7 @@ from django.db import connections, transaction
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message, Printer
 
-from jobs.sandbox.services import valkey_command
+from .services import valkey_command
 
 DEMO = "demo@offload.example"
 STAFF = "staff@offload.example"

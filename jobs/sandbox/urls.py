@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.sandbox import views
+from . import views
 
 app_name = "sandbox"
 urlpatterns = [

@@ -7,11 +7,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobs.sandbox import mail
-from jobs.sandbox.forms import BehaviourForm
-from jobs.sandbox.models import Behaviour, Delivery, Status
-from jobs.sandbox.pages import TIMELINE
-from jobs.sandbox.webhooks import webhook_secret
+from . import mail
+from .forms import BehaviourForm
+from .models import Behaviour, Delivery, Status
+from .pages import TIMELINE
+from .webhooks import webhook_secret
 
 PRACTICE_INBOX = "practice"
 """The inbox whose address and secret the pages name."""

@@ -185,7 +185,7 @@ def visitors(camera: Camera, visitor: Person, staff: Person) -> None:
 
 def media(camera: Camera, person: Person, folder: Path) -> None:
     """Pictures, videos, and edits."""
-    from jobs import samples
+    from jobs.sandbox import samples
 
     page = person.page
     camera.heading("Media")
@@ -234,7 +234,7 @@ def posts(camera: Camera, person: Person, network: str) -> None:
 
 def waits(camera: Camera, person: Person, staff: Person, network: str, account: str, var: Path) -> None:
     """Every reason for which a job waits."""
-    from jobs import samples
+    from jobs.sandbox import samples
 
     camera.heading("What a job waits for")
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -272,7 +272,7 @@ def waits(camera: Camera, person: Person, staff: Person, network: str, account: 
     resume(staff, "media")
 
     with sqlite3.connect(var / "sandbox.sqlite3", timeout=20) as sandbox:
-        sandbox.execute("DELETE FROM sandbox_token")
+        sandbox.execute("DELETE FROM offload_sandbox_token")
     held = person.submit("social", text="Good night.", accounts=[account])
     camera.take(person.until(held, wait="on_hold"), "wait-on-hold", "A person: access was taken away")
 
@@ -369,9 +369,9 @@ def administration(camera: Camera, staff: Person) -> None:
     camera.heading("For staff")
     page.goto("/admin/")
     camera.take(page, "admin", "The admin")
-    page.goto("/admin/jobs/job/")
+    page.goto("/admin/offload/job/")
     camera.take(page, "admin-jobs", "All jobs, without their payloads")
-    page.goto("/admin/jobs/job/?status__exact=failed")
+    page.goto("/admin/offload/job/?status__exact=failed")
     page.locator("#result_list tbody th a").first.click()
     camera.take(page, "admin-job", "One job with its attempts")
 

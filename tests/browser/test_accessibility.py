@@ -10,10 +10,11 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from jobs import execution, lifecycle, pauses
+from jobs.core import lifecycle, pauses
 from jobs.kind import Queue, Submission
 from jobs.models import Job, Worker
-from jobs.samples import sample_photo, sample_sound
+from jobs.sandbox.samples import sample_photo, sample_sound
+from jobs.worker import execution
 from tests.browser.conftest import AXE
 from tests.kind_app.kind import Echo
 from tests.kinds.social.conftest import connected
@@ -99,7 +100,7 @@ def test_axe_finds_nothing_while_a_post_is_written(open_page, user, scheme):
         box.check()
     page.get_by_label("Text").fill("Hello https://example.org/")
     unfold(page)
-    page.get_by_label("From this device").first.set_input_files(ROOT / "jobs" / "static" / "jobs" / "icon.svg")
+    page.get_by_label("From this device").first.set_input_files(ROOT / "jobs" / "static" / "offload" / "icon.svg")
     page.get_by_label("Content warning").fill("Boats")
     assert problems(page) == []
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-from jobs import lifecycle
+from jobs.core import lifecycle
 from jobs.kind import Submission
 from jobs.models import Job
 from tests.browser.conftest import launched

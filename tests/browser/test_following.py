@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from playwright.sync_api import expect
 
-from jobs import lifecycle
+from jobs.core import lifecycle
 from jobs.kind import Submission
 from jobs.models import Job, Status
 from tests.kind_app.kind import Echo

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from playwright.sync_api import Locator, Page, expect
 
-from jobs import lifecycle
+from jobs.core import lifecycle
 from jobs.kind import Submission
 from jobs.models import Job
 from tests.conftest import StartWorker

@@ -7,7 +7,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from jobs.models import Job
-from jobs.samples import sample_photo
+from jobs.sandbox.samples import sample_photo
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 
-from jobs import lifecycle, pauses
+from jobs.core import lifecycle, pauses
 from jobs.kind import Kind, Queue, Role, Submission
 from jobs.kinds.arithmetic.kind import ArithmeticKind
 from jobs.kinds.social.models import Account

@@ -20,12 +20,11 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test import Client
 
-from jobs import kind as kinds
-from jobs import lifecycle
-from jobs.kind import Submission
+from jobs.core import lifecycle
+from jobs.core.waiting import wait_of
+from jobs.kind import Submission, kind_named
 from jobs.models import Attempt, Job, Status, Worker
 from jobs.sandbox.services import free_port, valkey_command
-from jobs.waiting import wait_of
 from tests.environment import VAR
 from tests.faults.ledger import Arrival, Ledger
 from tests.faults.proxy import Proxy
@@ -190,7 +189,7 @@ class Stage:
         self, kind: str, thing: str = "", change: str = "+1", *, run_at: datetime | None = None, **payload: Any
     ) -> Job:
         """Accept one job that changes `thing` in the ledger; without a name, a thing of its own and no resource."""
-        the_kind = kinds.get(kind)
+        the_kind = kind_named(kind)
         assert the_kind
         asked = {"ledger": self.ledger.port, "object": thing or secrets.token_hex(4), "change": change, **payload}
         submission = Submission(asked, f"{asked['object']} {change}", thing)
@@ -249,18 +248,18 @@ class Stage:
 def judge_rows() -> None:
     """The rows' own invariants, in SQL."""
     questions = {
-        "a finished job holds a turn": "SELECT count(*) FROM jobs_job WHERE finished_at IS NOT NULL AND has_turn",
+        "a finished job holds a turn": "SELECT count(*) FROM offload_job WHERE finished_at IS NOT NULL AND has_turn",
         "the number of attempts is not the number of its last attempt": (
-            "SELECT count(*) FROM jobs_job j "
-            "WHERE attempt <> (SELECT count(*) FROM jobs_attempt a WHERE a.job_id = j.id)"
+            "SELECT count(*) FROM offload_job j "
+            "WHERE attempt <> (SELECT count(*) FROM offload_attempt a WHERE a.job_id = j.id)"
         ),
         "two attempts on one resource overlap": (
-            "SELECT count(*) FROM jobs_attempt a JOIN jobs_job j ON j.id = a.job_id "
-            "JOIN jobs_job k ON k.resource = j.resource JOIN jobs_attempt b ON b.job_id = k.id "
+            "SELECT count(*) FROM offload_attempt a JOIN offload_job j ON j.id = a.job_id "
+            "JOIN offload_job k ON k.resource = j.resource JOIN offload_attempt b ON b.job_id = k.id "
             "WHERE j.resource <> '' AND a.id <> b.id AND a.started_at < b.ended_at AND b.started_at < a.ended_at"
         ),
         "a succeeded job has more than one succeeded attempt": (
-            "SELECT count(*) FROM (SELECT job_id FROM jobs_attempt WHERE outcome = 'succeeded' "
+            "SELECT count(*) FROM (SELECT job_id FROM offload_attempt WHERE outcome = 'succeeded' "
             "GROUP BY job_id HAVING count(*) > 1) AS twice"
         ),
     }
@@ -313,7 +312,7 @@ def no_other_writes() -> Iterator[None]:
     """Keep every other process from writing jobs, so that what they want to write piles up."""
     with transaction.atomic():  # on SQLite this alone does it
         if connection.vendor == "postgresql":
-            connection.cursor().execute("LOCK TABLE jobs_job IN EXCLUSIVE MODE")
+            connection.cursor().execute("LOCK TABLE offload_job IN EXCLUSIVE MODE")
         yield
 
 

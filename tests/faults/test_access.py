@@ -5,9 +5,8 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 
-from jobs import kind as kinds
-from jobs import lifecycle
-from jobs.kind import Submission
+from jobs.core import lifecycle
+from jobs.kind import Submission, kind_named
 from jobs.models import Job, Status
 from tests.faults.conftest import Figure
 from tests.faults.stage import Web
@@ -17,7 +16,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
 
 @pytest.mark.fault(29)
 def test_somebody_elses_job_is_answered_like_one_that_never_was(web: Web, user: User, other_user: User, figure: Figure):
-    echo = kinds.get("echo")
+    echo = kind_named("echo")
     assert echo
     submissions = [Submission({"text": "secret"}, "a secret title")] * 2
     theirs = lifecycle.submit(echo, submissions, owner=other_user)

@@ -5,10 +5,10 @@ import random
 import pytest
 from django.db import connection
 
-from jobs import lifecycle
+from jobs.core import lifecycle
 from jobs.kind import Submission
 from jobs.models import Attempt, Job, Status
-from jobs.worker import RESULTS
+from jobs.worker.runners import RESULTS
 from tests.faults.conftest import Figure
 from tests.faults.stage import Stage, judge_rows, no_other_writes, outcomes
 from tests.kind_app.kind import Echo

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Poller, pause } from "../../jobs/static/jobs/poll.js";
+import { Poller, pause } from "../../jobs/static/offload/poll.js";
 
 /** A world whose clock moves only when told, and whose server answers from a script. */
 class World {

@@ -28,6 +28,6 @@ def test_the_sandbox_lives_in_its_own_database_and_nothing_else_does():
 def test_the_tables_are_where_the_router_says():
     sandbox = set(connections["sandbox"].introspection.table_names())
     default = set(connections["default"].introspection.table_names())
-    assert {name for name in sandbox if not name.startswith("sandbox_")} == {"django_migrations"}
-    assert not {name for name in default if name.startswith("sandbox_")}
-    assert "jobs_job" in default
+    assert {name for name in sandbox if not name.startswith("offload_sandbox_")} == {"django_migrations"}
+    assert not {name for name in default if name.startswith("offload_sandbox_")}
+    assert "offload_job" in default

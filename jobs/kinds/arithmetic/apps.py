@@ -7,13 +7,13 @@ from django.utils.translation import gettext_lazy
 class ArithmeticConfig(AppConfig):
     """Registers the kind."""
 
-    name = "jobs.kinds.arithmetic"
-    label = "arithmetic"
+    name = __name__.rpartition(".")[0]
+    label = "offload_arithmetic"
     verbose_name = gettext_lazy("Arithmetic")
 
     def ready(self) -> None:
         """Make the kind known to the core."""
-        from jobs.contract import register
-        from jobs.kinds.arithmetic.kind import ArithmeticKind
+        from ...contract import register
+        from .kind import ArithmeticKind
 
         register(ArithmeticKind())

@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Failed
+from ...contract import Failed
 
 MAX_DIGITS = 100
 """The most digits that a number may have, before and after the point together."""

@@ -11,9 +11,9 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import KindForm, Submission
-from jobs.kinds.arithmetic import exact
-from jobs.kinds.arithmetic.models import MAX_NAME, Value
+from ...contract import KindForm, Submission
+from . import exact
+from .models import MAX_NAME, Value
 
 MAX_DELAY = 10.0
 """Seconds."""

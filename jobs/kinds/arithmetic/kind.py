@@ -9,10 +9,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Kind, Role, Run
-from jobs.kinds.arithmetic import exact
-from jobs.kinds.arithmetic.forms import ArithmeticForm
-from jobs.kinds.arithmetic.models import Change, Value
+from ...contract import Kind, Role, Run
+from . import exact
+from .forms import ArithmeticForm
+from .models import Change, Value
 
 STEP_SECONDS = 0.2
 """How often a waiting operation tells how far it is, and learns that it was given up."""
@@ -36,7 +36,7 @@ class ArithmeticKind(Kind):
     max_attempts = 5
     time_limit = timedelta(minutes=1)
     holds_line = True
-    urls = "jobs.kinds.arithmetic.urls"
+    urls = f"{__package__}.urls"
     nav = ((gettext_lazy("Values"), "arithmetic:values"),)
     summary_template = "arithmetic/_result.html"
 

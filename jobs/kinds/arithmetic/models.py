@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from jobs.contract import Job
-from jobs.kinds.arithmetic.exact import MAX_LENGTH, Operation
+from ...contract import Job
+from .exact import MAX_LENGTH, Operation
 
 MAX_NAME = 60
 """Characters of a value's name."""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.kinds.arithmetic import views
+from . import views
 
 urlpatterns = [
     path("", views.values, name="values"),

@@ -7,8 +7,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from jobs.contract import jobs_of
-from jobs.kinds.arithmetic.models import Value
+from ...contract import jobs_of
+from .models import Value
 
 PAGE = 50
 """Values, or changes of one, on one page."""

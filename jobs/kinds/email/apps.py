@@ -7,13 +7,13 @@ from django.utils.translation import gettext_lazy
 class EmailConfig(AppConfig):
     """Registers the kind."""
 
-    name = "jobs.kinds.email"
-    label = "email"
+    name = __name__.rpartition(".")[0]
+    label = "offload_email"
     verbose_name = gettext_lazy("E-mail")
 
     def ready(self) -> None:
         """Make the kind known."""
-        from jobs.contract import register
-        from jobs.kinds.email.kind import EmailKind
+        from ...contract import register
+        from .kind import EmailKind
 
         register(EmailKind())

@@ -18,8 +18,8 @@ from django.core.mail.message import sanitize_address
 from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
-from jobs.contract import Job, Submission, submit
-from jobs.kinds.email.kind import EmailKind, mailbox
+from ...contract import Job, Submission, submit
+from .kind import EmailKind, mailbox
 
 logger = logging.getLogger(__name__)
 

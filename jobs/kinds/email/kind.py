@@ -25,7 +25,7 @@ from django.core.mail.utils import DNS_NAME
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Failed, Job, JobError, Kind, Run, TryAgain, cancel, delete
+from ...contract import Failed, Job, JobError, Kind, Run, TryAgain, cancel, delete
 
 logger = logging.getLogger(__name__)
 

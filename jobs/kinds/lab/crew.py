@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from jobs.contract import Failed, Job, Kind, Run, Submission, cancel, submit, wait_of
-from jobs.kinds.lab.models import Value
+from ...contract import Failed, Job, Kind, Run, Status, Submission, WaitReason, cancel, submit, wait_of
+from .models import Value
 
 LOOK_SECONDS = 0.2
 NO_WORKER_SECONDS = 5.0
@@ -48,18 +48,18 @@ def _wait(run: Run, steps: Sequence[UUID], share: Share, text: str) -> None:
     mine = Job.objects.filter(pk__in=steps)
     done, since, worker_seen = 0, time.monotonic(), time.monotonic()
     while done < len(steps):
-        before, done = done, mine.filter(status="succeeded").count()
+        before, done = done, mine.filter(status=Status.SUCCEEDED).count()
         now = time.monotonic()
         if done > before:
             since = now
-        if (lost := mine.filter(status__in=["failed", "cancelled"]).first()) is not None:
+        if (lost := mine.filter(status__in=[Status.FAILED, Status.CANCELLED]).first()) is not None:
             why = lost.error_text or _("Somebody cancelled it.")
             raise Failed(
                 "step_failed",
                 _("One of the run's steps was not done. %(why)s Please run it again.") % {"why": why},
             )
-        waiting = mine.filter(status="pending", has_turn=True).first()
-        if waiting is None or (wait := wait_of(waiting)) is None or wait.reason != "no_worker":
+        waiting = mine.filter(status=Status.PENDING, has_turn=True).first()
+        if waiting is None or (wait := wait_of(waiting)) is None or wait.reason != WaitReason.NO_WORKER:
             worker_seen = now
         elif now - worker_seen > NO_WORKER_SECONDS:
             raise Failed(
@@ -82,5 +82,5 @@ def _wait(run: Run, steps: Sequence[UUID], share: Share, text: str) -> None:
 
 
 def _cancel(steps: "QuerySet[Job]") -> None:
-    for step in steps.filter(status__in=["pending", "running"]).values_list("pk", flat=True):
+    for step in steps.filter(status__in=[Status.PENDING, Status.RUNNING]).values_list("pk", flat=True):
         cancel(step)

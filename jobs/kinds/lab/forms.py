@@ -8,8 +8,8 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Job, KindForm, Submission
-from jobs.kinds.lab.experiments import ALL
+from ...contract import Job, KindForm, Submission
+from .experiments import ALL
 
 RESOURCE = "lab"
 """Runs go on one at a time on the whole site: two that measure at once would measure each other."""

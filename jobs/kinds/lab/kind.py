@@ -5,10 +5,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Kind, Role, Run
-from jobs.kinds.lab import crew
-from jobs.kinds.lab.experiments import ALL
-from jobs.kinds.lab.forms import LabForm
+from ...contract import Kind, Role, Run
+from . import crew
+from .experiments import ALL
+from .forms import LabForm
 
 
 class LabKind(Kind):
@@ -27,7 +27,7 @@ class LabKind(Kind):
     form = LabForm
     max_attempts = 2
     time_limit = timedelta(minutes=10)
-    urls = "jobs.kinds.lab.urls"
+    urls = f"{__package__}.urls"
     nav = ((gettext_lazy("Lab"), "lab:home"),)
     summary_template = "lab/_result.html"
 

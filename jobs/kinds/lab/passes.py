@@ -8,7 +8,7 @@ from uuid import UUID
 from django.core import signing
 from django.http import Http404, HttpRequest
 
-from jobs.contract import Job
+from ...contract import Job, Status
 
 HEADER = "X-Lab-Pass"
 SALT = "lab"
@@ -27,7 +27,7 @@ def check(request: HttpRequest) -> int:
         found = signing.loads(request.headers.get(HEADER, ""), salt=SALT, max_age=SECONDS)
     except signing.BadSignature:
         raise Http404 from None
-    if not Job.objects.filter(pk=found["run"], kind="lab", status="running").exists():
+    if not Job.objects.filter(pk=found["run"], kind="lab", status=Status.RUNNING).exists():
         raise Http404
     ms: int = found["ms"]
     return ms

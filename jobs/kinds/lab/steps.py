@@ -20,9 +20,9 @@ from django.conf import settings
 from django.db.models.functions import Now
 from django.utils.translation import gettext, gettext_lazy
 
-from jobs.contract import Failed, Kind, Role, Run, TryAgain
-from jobs.kinds.lab.models import Value
-from jobs.kinds.lab.work import work
+from ...contract import Failed, Kind, Role, Run, TryAgain
+from .models import Value
+from .work import work
 
 DELAY_SECONDS = 0.15
 """The longest time between reading and writing in the race; each task takes a random part of it."""
@@ -118,7 +118,7 @@ def _on_threads(tasks: int) -> None:
 
 def _in_processes(tasks: int) -> None:
     """Programs of their own, since the process of a media job may have no children of Python's multiprocessing."""
-    command = [sys.executable, "-m", "jobs.kinds.lab.work", str(ROUNDS)]
+    command = [sys.executable, "-m", f"{__package__}.work", str(ROUNDS)]
     running = [subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL) for _ in range(tasks)]
     codes = [process.wait() for process in running]
     if any(codes):

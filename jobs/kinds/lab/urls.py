@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.kinds.lab import views
+from . import views
 
 urlpatterns = [
     path("", views.home, name="home"),

@@ -10,10 +10,10 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from jobs.contract import Submission, jobs_of, submit
-from jobs.kinds.lab import passes
-from jobs.kinds.lab.experiments import ALL
-from jobs.kinds.lab.steps import Call, call_slow_api
+from ...contract import Submission, jobs_of, submit
+from . import passes
+from .experiments import ALL
+from .steps import Call, call_slow_api
 
 LATEST = 10
 """Earlier runs on the page."""

@@ -7,14 +7,14 @@ from django.utils.translation import gettext_lazy
 class MediaConfig(AppConfig):
     """Pictures, videos and sounds."""
 
-    name = "jobs.kinds.media"
-    label = "media"
+    name = __name__.rpartition(".")[0]
+    label = "offload_media"
     verbose_name = gettext_lazy("Media files")
 
     def ready(self) -> None:
         """Register both kinds."""
-        from jobs.contract import register
-        from jobs.kinds.media.kind import EditKind, MediaKind
+        from ...contract import register
+        from .kind import EditKind, MediaKind
 
         register(MediaKind())
         register(EditKind())

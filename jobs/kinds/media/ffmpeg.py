@@ -9,7 +9,7 @@ from pathlib import Path
 
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from jobs.contract import end_with_parent
+from ...contract import end_with_parent
 
 _LONGEST_LINE = 2000
 

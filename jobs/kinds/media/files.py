@@ -14,7 +14,7 @@ from django.core.files.storage import default_storage
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from jobs.contract import Failed
+from ...contract import Failed
 
 _PREFIX = "offload-media-"
 _PIECE = 1 << 16

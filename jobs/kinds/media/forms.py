@@ -14,12 +14,12 @@ from django.template.defaultfilters import capfirst, filesizeformat
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from jobs.contract import Failed, Job, KindForm, Submission
-from jobs.kinds.media import files, formats, pictures
-from jobs.kinds.media.conversion import Quality
-from jobs.kinds.media.models import MAX_NAME, MediaFile
-from jobs.kinds.media.operations import OPERATIONS, Operation, payload_of
-from jobs.kinds.media.presets import DEFAULT, HEIGHTS, NARROWEST, PICTURES, PRESETS, RECORDINGS, WIDEST
+from ...contract import Failed, Job, KindForm, Submission
+from . import files, formats, pictures
+from .conversion import Quality
+from .models import MAX_NAME, MediaFile
+from .operations import OPERATIONS, Operation, payload_of
+from .presets import DEFAULT, HEIGHTS, NARROWEST, PICTURES, PRESETS, RECORDINGS, WIDEST
 
 MOST_PIXELS = 1_000_000
 """No side of a picture is as long."""

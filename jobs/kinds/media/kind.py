@@ -14,13 +14,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Failed, Kind, KindForm, Role, Run
-from jobs.kinds.media import files, formats, operations, pictures, recordings
-from jobs.kinds.media.conversion import Limits, Output, Recipe
-from jobs.kinds.media.forms import EditForm, MediaForm
-from jobs.kinds.media.models import MediaFile, Version
-from jobs.kinds.media.operations import Cut, PictureOperation
-from jobs.kinds.media.presets import recipe_of
+from ...contract import Failed, Kind, KindForm, Role, Run
+from . import files, formats, operations, pictures, recordings
+from .conversion import Limits, Output, Recipe
+from .forms import EditForm, MediaForm
+from .models import MediaFile, Version
+from .operations import Cut, PictureOperation
+from .presets import recipe_of
 
 
 class _VersionKind(Kind):
@@ -74,7 +74,7 @@ class MediaKind(_VersionKind):
         "without the place and the names that cameras write into files."
     )
     form: ClassVar[type[KindForm] | None] = MediaForm
-    urls: ClassVar[str | None] = "jobs.kinds.media.urls"
+    urls: ClassVar[str | None] = f"{__package__}.urls"
     nav: ClassVar[tuple[tuple[str | Promise, str], ...]] = ((gettext_lazy("Files"), "media:files"),)
 
     def make(self, run: Run) -> Version:

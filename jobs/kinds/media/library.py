@@ -20,12 +20,12 @@ from django.core.files import File
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from jobs.contract import Failed
-from jobs.kinds.media import formats as known
-from jobs.kinds.media import pictures
-from jobs.kinds.media.conversion import Limits
-from jobs.kinds.media.files import delete_folder as delete_folder
-from jobs.kinds.media.models import Version
+from ...contract import Failed
+from . import formats as known
+from . import pictures
+from .conversion import Limits
+from .files import delete_folder as delete_folder
+from .models import Version
 
 _ENCODERS = {"image/jpeg": "JPEG", "image/webp": "WEBP", "image/png": "PNG", "image/avif": "AVIF"}
 """Pillow's name of each format, in the order in which they are preferred."""

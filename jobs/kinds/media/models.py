@@ -8,8 +8,8 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from jobs.contract import Job
-from jobs.kinds.media import files
+from ...contract import Job, Status
+from . import files
 
 MAX_NAME = 150
 """Characters of a file's name."""
@@ -50,7 +50,8 @@ class MediaFile(models.Model):
         succeeded (and could): the end of that one, or its deletion, tidies again. Returns the folders that are left.
         """
         # The files go first: whoever is interrupted between finds the row again.
-        newest, unmade = self.versions.last(), Job.objects.filter(resource=self.resource).exclude(status="succeeded")
+        newest = self.versions.last()
+        unmade = Job.objects.filter(resource=self.resource).exclude(status=Status.SUCCEEDED)
         for version in self.versions.filter(job=None):
             if version == newest and unmade.exists():
                 continue

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from PIL import Image
 
-from jobs.contract import Failed
-from jobs.kinds.media import pictures
+from ...contract import Failed
+from . import pictures
 
 LONGEST_SIDE = 16_383
 """Pixels: WebP has room for no more. https://developers.google.com/speed/webp/faq#what_is_the_maximum_size_a_webp_image_can_be"""

@@ -14,9 +14,9 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps
 
-from jobs.contract import Failed
-from jobs.kinds.media.conversion import Converted, Limits, Output, Progress, Quality, Recipe
-from jobs.kinds.media.formats import Format
+from ...contract import Failed
+from .conversion import Converted, Limits, Output, Progress, Quality, Recipe
+from .formats import Format
 
 pillow_heif.register_heif_opener()
 

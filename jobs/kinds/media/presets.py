@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from jobs.kinds.media.conversion import Quality, Recipe
+from .conversion import Quality, Recipe
 
 PICTURES, RECORDINGS = "pictures", "recordings"
 WIDEST = 4000

@@ -10,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from PIL import Image
 
-from jobs.contract import Failed
-from jobs.kinds.media import ffmpeg
-from jobs.kinds.media.conversion import Converted, Limits, Output, Progress, Quality, Recipe
-from jobs.kinds.media.formats import WAV, Format
+from ...contract import Failed
+from . import ffmpeg
+from .conversion import Converted, Limits, Output, Progress, Quality, Recipe
+from .formats import WAV, Format
 
 WAVEFORM = (1200, 240)
 """Width and height of the picture of a sound, in pixels."""

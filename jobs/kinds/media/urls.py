@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.kinds.media import views
+from . import views
 
 urlpatterns = [
     path("", views.listing, name="files"),

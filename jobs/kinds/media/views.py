@@ -21,9 +21,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from jobs.contract import Job, jobs_of
-from jobs.kinds.media import files
-from jobs.kinds.media.models import MediaFile, Version
+from ...contract import Job, jobs_of
+from . import files
+from .models import MediaFile, Version
 
 PAGE = 24
 """Files, or versions of one, on one page."""
@@ -181,7 +181,7 @@ def zip_of_submit(request: HttpRequest, submit: UUID) -> HttpResponseBase:
         if not jobs.exists():
             raise Http404
         messages.info(request, _("Nothing is converted yet. Please try it again when the first file is done."))
-        return redirect("jobs:submit", submit)
+        return redirect("offload:submit", submit)
     return _zip(_foldered(done), f"{slugify(_('converted'))}-{done[0].created_at:%Y-%m-%d}")
 
 

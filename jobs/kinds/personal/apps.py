@@ -7,15 +7,15 @@ from django.utils.translation import gettext_lazy
 class PersonalConfig(AppConfig):
     """Registers the kinds."""
 
-    name = "jobs.kinds.personal"
-    label = "personal"
+    name = __name__.rpartition(".")[0]
+    label = "offload_personal"
     verbose_name = gettext_lazy("Personal data")
 
     def ready(self) -> None:
         """Make the kinds known."""
-        from jobs.contract import register
-        from jobs.kinds.personal.erasure import ErasureKind
-        from jobs.kinds.personal.export import ExportKind
+        from ...contract import register
+        from .erasure import ErasureKind
+        from .export import ExportKind
 
         register(ExportKind())
         register(ErasureKind())

@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs.contract import Job, Kind, Run, installed
+from ...contract import Job, Kind, Run, installed_kinds
 
 CHUNK = 200
 """Jobs that are read in one go."""
@@ -46,7 +46,7 @@ def write(file: IO[bytes], owner: User, run: Run) -> Written:
         _write_rows(archive, "account.json", [_account(owner)])
         jobs = _write_rows(archive, "jobs.json", _jobs(mine, run))
         files = _write_files(archive, mine, run)
-        for kind in installed():
+        for kind in installed_kinds():
             for name, rows in kind.belongings(owner.pk):
                 _write_rows(archive, f"{kind.name}/{_plain(name)}.json", rows)
     return Written(jobs, files)
@@ -113,7 +113,7 @@ def _json(row: Mapping[str, Any]) -> bytes:
 
 def _write_files(archive: ZipFile, mine: "QuerySet[Job]", run: Run) -> int:
     """Copy the files of the jobs. Those that were deleted meanwhile are passed over. Returns how many there were."""
-    keepers = {kind.name: kind for kind in installed() if type(kind).files is not Kind.files}
+    keepers = {kind.name: kind for kind in installed_kinds() if type(kind).files is not Kind.files}
     theirs = mine.filter(kind__in=keepers)
     total, count = theirs.count(), 0
     for number, job in enumerate(theirs.iterator(CHUNK), 1):

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Job, Kind, Role, Run, cancel, delete, installed
+from ...contract import Job, Kind, Role, Run, cancel, delete, installed_kinds
 
 STOP_SECONDS = 30.0
 """How long running jobs get to stop. What runs on after that can write nothing more, and is deleted all the same."""
@@ -29,7 +29,7 @@ class ErasureKind(Kind):
     role = Role.NETWORK
     max_attempts = 10
     time_limit = timedelta(minutes=15)
-    urls = "jobs.kinds.personal.erasure_urls"
+    urls = f"{__package__}.erasure_urls"
     summary_template = "personal/_erasure.html"
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class ErasureKind(Kind):
             _close(user, run)
             _stop_jobs(user, run)
             _delete_jobs(user, run)
-            for kind in installed():
+            for kind in installed_kinds():
                 kind.forget_owner(user.pk)
             user.delete()
         return {}

@@ -13,8 +13,8 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Kind, Role, Run
-from jobs.kinds.personal import archive
+from ...contract import Kind, Role, Run
+from . import archive
 
 FOLDER = "export"
 
@@ -32,7 +32,7 @@ class ExportKind(Kind):
     role = Role.MEDIA
     max_attempts = 3
     time_limit = timedelta(hours=1)
-    urls = "jobs.kinds.personal.urls"
+    urls = f"{__package__}.urls"
     nav = ((gettext_lazy("My data"), "export:home"),)
     summary_template = "personal/_export.html"
 

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobs.contract import Job, Submission, jobs_of, submit, visitor_of
-from jobs.kinds.personal.erasure import ErasureKind
-from jobs.kinds.personal.export import ExportKind, stored_as
+from ...contract import Job, Status, Submission, jobs_of, submit, visitor_of
+from .erasure import ErasureKind
+from .export import ExportKind, stored_as
 
 LATEST = 3
 """Copies that the page shows."""
@@ -42,7 +42,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def download(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """The file of a copy, to its owner alone."""
-    job = get_object_or_404(jobs_of(request), pk=job_id, kind=ExportKind.name, status="succeeded")
+    job = get_object_or_404(jobs_of(request), pk=job_id, kind=ExportKind.name, status=Status.SUCCEEDED)
     try:
         file = default_storage.open(stored_as(job.pk, job.attempt))
     except FileNotFoundError:

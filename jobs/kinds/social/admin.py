@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from jobs.kinds.social.models import Account, MastodonApp
+from .models import Account, MastodonApp
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

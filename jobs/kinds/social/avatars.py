@@ -4,8 +4,8 @@ import io
 
 from PIL import Image, ImageOps
 
-from jobs.contract import JobError
-from jobs.kinds.social import http
+from ...contract import JobError
+from . import http
 
 SIZE = 96
 """Pixels of an avatar's longer side, twice what pages show."""

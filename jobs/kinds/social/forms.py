@@ -17,12 +17,12 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from jobs.contract import JobError, KindForm, Submission
-from jobs.kinds.media import library
-from jobs.kinds.social import bluesky, http, webhooks
-from jobs.kinds.social.lengths import TOO_MANY_BYTES, TOO_MANY_CHARACTERS, too_long
-from jobs.kinds.social.models import LIMIT_NAMES, Account, Network
-from jobs.kinds.social.pictures import PicturesKind
+from ...contract import JobError, KindForm, Submission
+from ..media import library
+from . import bluesky, http, webhooks
+from .lengths import TOO_MANY_BYTES, TOO_MANY_CHARACTERS, too_long
+from .models import LIMIT_NAMES, Account, Network
+from .pictures import PicturesKind
 
 MAX_TEXT = 10_000
 """Characters of a post to anywhere; each network allows fewer, or sets no limit of its own."""

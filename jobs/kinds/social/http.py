@@ -28,7 +28,7 @@ from requests_hardened.ip_filter import InvalidIPAddress, filter_host
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Url, parse_url
 
-from jobs.contract import Failed, JobError, TryAgain
+from ...contract import Failed, JobError, TryAgain
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20

@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Failed, JobError, Kind, OnHold, Role, Run, TryAgain
-from jobs.kinds.social.forms import PostForm
-from jobs.kinds.social.models import Account
-from jobs.kinds.social.networks import POST, READ_LIMITS, revoke
-from jobs.kinds.social.pictures import prepared_for
-from jobs.kinds.social.post import Post, forget_uploads
+from ...contract import Failed, JobError, Kind, OnHold, Role, Run, TryAgain
+from .forms import PostForm
+from .models import Account
+from .networks import POST, READ_LIMITS, revoke
+from .pictures import prepared_for
+from .post import Post, forget_uploads
 
 LIMITS_HOLD = timedelta(days=1)
 """How long a server's limits are taken for known."""
@@ -36,7 +36,7 @@ class SocialKind(Kind):
     form = PostForm
     max_attempts = 5
     time_limit = timedelta(minutes=5)
-    urls = "jobs.kinds.social.urls"
+    urls = f"{__package__}.urls"
     nav = ((gettext_lazy("Social accounts"), "social:accounts"),)
     on_hold_link = (gettext_lazy("Connect the account again"), "social:accounts")
     summary_template = "social/_result.html"

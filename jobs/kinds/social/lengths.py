@@ -3,7 +3,7 @@
 import regex
 from django.utils.translation import gettext, gettext_noop
 
-from jobs.kinds.social.models import Account, Network
+from .models import Account, Network
 
 URL = regex.compile(r"https?://[^\s<>\"]*[^\s<>\"'.,;:!?)\]}…]")
 """A link in a text, without the punctuation that follows it."""

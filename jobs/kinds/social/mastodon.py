@@ -14,11 +14,11 @@ from urllib.parse import quote, urlencode
 
 from django.utils.translation import gettext as _
 
-from jobs.contract import Failed, Run, TryAgain
-from jobs.kinds.social import http
-from jobs.kinds.social.lengths import REMOTE_MENTION
-from jobs.kinds.social.models import Account, MastodonApp, Network, who
-from jobs.kinds.social.post import Picture, Post, upload_all
+from ...contract import Failed, Run, TryAgain
+from . import http
+from .lengths import REMOTE_MENTION
+from .models import Account, MastodonApp, Network, who
+from .post import Picture, Post, upload_all
 
 SCOPES = "read:accounts read:statuses write:statuses write:media"
 NEWEST = 40

@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from encrypted_fields.fields import EncryptedTextField
 
-from jobs.contract import Failed, Job
-from jobs.kinds.social.http import host_of
+from ...contract import Failed, Job
+from .http import host_of
 
 
 class Network(models.TextChoices):

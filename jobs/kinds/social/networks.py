@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from jobs.contract import Run
-from jobs.kinds.social import bluesky, mastodon, webhooks
-from jobs.kinds.social.models import Account, Network
-from jobs.kinds.social.post import Post
+from ...contract import Run
+from . import bluesky, mastodon, webhooks
+from .models import Account, Network
+from .post import Post
 
 POST: dict[str, Callable[[Account, Post, Run], dict[str, Any]]] = {
     Network.MASTODON: mastodon.post,

@@ -11,9 +11,9 @@ from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Failed, Job, Kind, Role, Run
-from jobs.kinds.media import library
-from jobs.kinds.social.models import LIMITS, Account
+from ...contract import Failed, Job, Kind, Role, Run
+from ..media import library
+from .models import LIMITS, Account
 
 FORMATS = ("image/jpeg", "image/png")
 """What every network takes."""

@@ -10,9 +10,9 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs.contract import Failed, Run
-from jobs.kinds.social.http import host_of
-from jobs.kinds.social.models import Account, Upload
+from ...contract import Failed, Run
+from .http import host_of
+from .models import Account, Upload
 
 REUSE = timedelta(minutes=45)
 """How long an uploaded picture may wait for its post. Bluesky servers keep one for an hour at the least, Mastodon for a

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs.kinds.social import views
+from . import views
 
 urlpatterns = [
     path("accounts/", views.accounts, name="accounts"),

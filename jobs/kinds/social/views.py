@@ -23,12 +23,12 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from jobs.contract import JobError, jobs_of, resume
-from jobs.kinds.social import avatars, bluesky, http, mastodon
-from jobs.kinds.social.forms import BlueskyForm, ConnectForm, MastodonForm, WebhookForm
-from jobs.kinds.social.models import Account, MastodonApp, Network
-from jobs.kinds.social.networks import revoke
-from jobs.kinds.social.pictures import PicturesKind, shown_of
+from ...contract import JobError, jobs_of, resume
+from . import avatars, bluesky, http, mastodon
+from .forms import BlueskyForm, ConnectForm, MastodonForm, WebhookForm
+from .models import Account, MastodonApp, Network
+from .networks import revoke
+from .pictures import PicturesKind, shown_of
 
 PENDING = "social_mastodon"
 """Session key of the authorisation that a person is about to give."""

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.models import Worker
+from ...models import Worker
 
 
 class Command(BaseCommand):

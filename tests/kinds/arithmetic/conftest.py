@@ -4,11 +4,12 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from jobs import execution, lifecycle
 from jobs.contract import Kind
+from jobs.core import lifecycle
 from jobs.kinds.arithmetic.forms import ArithmeticForm
 from jobs.kinds.arithmetic.kind import ArithmeticKind
 from jobs.models import Job
+from jobs.worker import execution
 
 WORDS = {"+": "add", "-": "subtract", "*": "multiply", "=": "set"}
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from jobs import execution, lifecycle
+from jobs.core import lifecycle
 from jobs.kinds.arithmetic.models import Change, Value
 from jobs.models import Job, Status
+from jobs.worker import execution
 from tests.kinds.arithmetic.conftest import accepted, done
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]

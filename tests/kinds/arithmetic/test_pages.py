@@ -40,7 +40,7 @@ def test_the_list_shows_my_values_and_nobody_elses(ann, bob, user):
 
 
 def test_without_values_the_list_leads_to_the_form(ann):
-    assert reverse("jobs:new", args=["arithmetic"]) in text_of(ann.get("/arithmetic/"))
+    assert reverse("offload:new", args=["arithmetic"]) in text_of(ann.get("/arithmetic/"))
 
 
 def test_many_values_come_in_pages(ann, user):

@@ -7,8 +7,8 @@ from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.db.models.functions import Now
 
-from jobs.execution import perform
 from jobs.models import Job
+from jobs.worker.execution import perform
 from tests.kinds.email.smtp_server import MailServer
 
 Attempt = Callable[[Job], Job]

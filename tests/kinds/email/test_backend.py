@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils.log import AdminEmailHandler
 
 from jobs.models import Job
-from jobs.owners import jobs_of
+from jobs.web.access import jobs_of
 
 
 def test_each_recipient_gets_a_job_with_the_same_message_and_the_blind_copy_stays_blind(db):
@@ -120,7 +120,7 @@ def test_owner_and_visitor_come_with_the_connection(db, user):
 def test_subject_and_body_are_kept_encrypted(mail):
     job = mail(subject="s3cret subject", body="s3cret body")
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM jobs_job")
+        cursor.execute("SELECT * FROM offload_job")
         assert "s3cret" not in str(cursor.fetchall())
         assert str(job.payload["message"]) not in str(cursor.fetchall())
     assert "s3cret" not in f"{job.title} {job.resource} {job.kept}"

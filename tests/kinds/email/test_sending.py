@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.core.mail import EmailMessage
 
-from jobs import lifecycle
-from jobs.execution import run_attempt
+from jobs.core import lifecycle
 from jobs.models import Job, Status
 from jobs.sandbox.services import free_port
+from jobs.worker.execution import run_attempt
 from tests.kinds.email.smtp_server import DROP, HANG, MailServer
 from tests.processes import wait_until
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from jobs import lifecycle
+from jobs.core import lifecycle
 from jobs.kinds.lab.forms import LabForm
 from jobs.kinds.lab.kind import LabKind
 from jobs.models import Job

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import lifecycle
+from jobs.core import lifecycle
 from jobs.models import Job
 from tests.kinds.lab.conftest import accepted, form
 

@@ -7,7 +7,7 @@ import pytest
 from django.core import signing
 from django.test import Client
 
-from jobs import lifecycle
+from jobs.core import lifecycle
 from jobs.kinds.lab import passes
 from jobs.models import Job
 from tests.kinds.lab.conftest import FOUND, accepted, succeeded

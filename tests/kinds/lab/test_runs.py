@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from jobs import lifecycle
+from jobs.core import lifecycle
 from jobs.kinds.lab.models import Value
 from jobs.models import Job, Status
 from tests.conftest import StartWorker

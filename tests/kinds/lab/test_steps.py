@@ -5,12 +5,13 @@ import sys
 
 import pytest
 
-from jobs import execution, lifecycle
 from jobs.contract import Submission
+from jobs.core import lifecycle
 from jobs.kinds.lab.models import Value
 from jobs.kinds.lab.steps import Addition, Operation
 from jobs.kinds.lab.work import work
 from jobs.models import Job, Status
+from jobs.worker import execution
 from tests.processes import ROOT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]

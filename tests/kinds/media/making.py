@@ -11,7 +11,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from jobs.samples import PLACE, sample_sound, sample_video
+from jobs.sandbox.samples import PLACE, sample_sound, sample_video
 from tests.environment import VAR
 
 pillow_heif.register_heif_opener()

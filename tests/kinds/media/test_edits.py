@@ -9,11 +9,11 @@ from django.core.files import storage
 from PIL import Image
 
 from jobs.contract import Submission
+from jobs.core.lifecycle import submit
 from jobs.kinds.media.models import MediaFile, Version
 from jobs.kinds.media.operations import Rotate, payload_of
-from jobs.lifecycle import submit
 from jobs.models import Job, Status
-from jobs.samples import sample_photo
+from jobs.sandbox.samples import sample_photo
 from tests.kinds.media.killed import KilledEdit
 from tests.kinds.media.making import drawing, picture, recording
 from tests.kinds.media.test_kind import perform, result_of, stored, upload

@@ -8,11 +8,11 @@ from django.core.files.base import ContentFile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import execution
 from jobs.kinds.media import views
 from jobs.models import Job, Status
-from jobs.owners import SESSION_KEY
-from jobs.samples import sample_sound
+from jobs.sandbox.samples import sample_sound
+from jobs.web.access import SESSION_KEY
+from jobs.worker import execution
 from tests.kinds.media.test_kind import upload
 
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from django.core.files import storage
 
-from jobs import leftovers
 from jobs.contract import Kind
+from jobs.core import leftovers
+from jobs.core.lifecycle import cancel
 from jobs.kinds.media.kind import EditKind, MediaKind
 from jobs.kinds.media.models import MediaFile, Version
-from jobs.lifecycle import cancel
 from jobs.models import Job, Status
-from jobs.samples import sample_photo
+from jobs.sandbox.samples import sample_photo
 from tests.kinds.media.making import drawing, picture
 from tests.kinds.media.test_edits import edit, uploaded
 from tests.kinds.media.test_kind import perform, stored, upload

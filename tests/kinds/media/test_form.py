@@ -12,7 +12,7 @@ from django.utils.datastructures import MultiValueDict
 
 from jobs.kinds.media.forms import MediaForm
 from jobs.kinds.media.presets import PRESETS, recipe_of
-from jobs.samples import sample_photo
+from jobs.sandbox.samples import sample_photo
 from tests.kinds.media.making import FILMS, PICTURES, SOUNDS, picture, recording
 
 

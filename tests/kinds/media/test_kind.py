@@ -15,11 +15,11 @@ from django.core.files import storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from jobs import execution
 from jobs.kinds.media import files
 from jobs.kinds.media.kind import MediaKind
 from jobs.models import Job, Status
-from jobs.samples import sample_photo, sample_sound, sample_video
+from jobs.sandbox.samples import sample_photo, sample_sound, sample_video
+from jobs.worker import execution
 from tests.environment import VAR
 from tests.kinds.media.making import film, picture, recording
 from tests.processes import wait_until

@@ -8,7 +8,7 @@ from PIL import Image
 
 from jobs.contract import Failed
 from jobs.kinds.media import library
-from jobs.samples import sample_photo, sample_sound
+from jobs.sandbox.samples import sample_photo, sample_sound
 from tests.kinds.media.making import PICTURES, drawing, picture, recording
 from tests.kinds.media.test_edits import edit, uploaded
 from tests.kinds.media.test_kind import perform, upload

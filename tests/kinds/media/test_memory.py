@@ -13,7 +13,7 @@ from PIL import Image
 from tests.kinds.media.making import film
 from tests.processes import ROOT
 
-pytestmark = pytest.mark.apart
+pytestmark = [pytest.mark.apart, pytest.mark.stack]
 
 CODE = """
 import sys, django; django.setup()

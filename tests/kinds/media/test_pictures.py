@@ -13,7 +13,7 @@ from PIL.ExifTags import IFD, Base
 from jobs.contract import Failed
 from jobs.kinds.media import formats, pictures
 from jobs.kinds.media.conversion import Limits
-from jobs.samples import MAKER, sample_photo
+from jobs.sandbox.samples import MAKER, sample_photo
 from tests.kinds.media.conftest import LIMITS
 from tests.kinds.media.making import PICTURES, SECRET, drawing, picture
 

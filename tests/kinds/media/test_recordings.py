@@ -17,12 +17,12 @@ from jobs.contract import ClaimLost, Failed
 from jobs.kinds.media import ffmpeg as program
 from jobs.kinds.media import formats, recordings
 from jobs.kinds.media.conversion import Limits
-from jobs.samples import MAKER, PLACE, sample_sound, sample_video
+from jobs.sandbox.samples import MAKER, PLACE, sample_sound, sample_video
 from tests.kinds.media.conftest import LIMITS
 from tests.kinds.media.making import FILMS, SECRET, SOUNDS, ffmpeg, film, picture, recording
 from tests.processes import ROOT, wait_until
 
-pytestmark = pytest.mark.apart
+pytestmark = [pytest.mark.apart, pytest.mark.stack]
 
 HARMLESS = {"major_brand", "minor_version", "compatible_brands", "handler_name", "language", "encoder", "vendor_id"}
 

@@ -11,12 +11,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from jobs import lifecycle, sweep
-from jobs.execution import perform
+from jobs.core import lifecycle
 from jobs.kind import ClaimLost, Submission
 from jobs.kinds.personal import erasure
 from jobs.models import Job, Leftover, Resource, Status, Submit
-from jobs.samples import sample_photo
+from jobs.sandbox.samples import sample_photo
+from jobs.worker import sweep
+from jobs.worker.execution import perform
 from tests.kind_app.kind import Echo, Strict
 from tests.processes import wait_until
 

@@ -12,11 +12,12 @@ from django.contrib.auth.models import User
 from django.core.files import storage
 from django.test import Client
 
-from jobs import lifecycle, sweep
-from jobs.execution import perform
+from jobs.core import lifecycle
 from jobs.kind import Submission
 from jobs.kinds.personal.export import ExportKind, stored_as
 from jobs.models import Job, Status
+from jobs.worker import sweep
+from jobs.worker.execution import perform
 from tests.kind_app.kind import Echo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]

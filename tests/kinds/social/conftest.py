@@ -11,10 +11,11 @@ from django.db import connections
 from django.db.models.functions import Now
 from django.http import QueryDict
 
-from jobs import execution, lifecycle
+from jobs.core import lifecycle
 from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account
 from jobs.models import Job, Status
+from jobs.worker import execution
 from tests.servers.bluesky import Pds
 from tests.servers.mastodon import CarelessMastodon
 from tests.servers.stand_in import StandIn

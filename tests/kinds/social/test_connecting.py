@@ -83,7 +83,8 @@ def test_tokens_and_client_secrets_are_encrypted_in_the_database(page, careless)
     page.get(CALLBACK, {"code": "c0de", "state": sent_to(page, careless)["state"]})
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT credentials_text FROM social_account UNION SELECT credentials_text FROM social_mastodonapp"
+            "SELECT credentials_text FROM offload_social_account "
+            "UNION SELECT credentials_text FROM offload_social_mastodonapp"
         )
         stored = str(cursor.fetchall())
     assert "careless" not in stored
@@ -443,8 +444,8 @@ def test_staff_see_accounts_without_credentials_and_can_not_change_them(client, 
     app.credentials_text = '{"client_id": "client-id", "client_secret": "client-secret"}'
     app.save()
     for row in (mastodon_account, app):
-        listing = reverse(f"admin:social_{row._meta.model_name}_changelist")
-        one = reverse(f"admin:social_{row._meta.model_name}_change", args=[row.pk])
+        listing = reverse(f"admin:offload_social_{row._meta.model_name}_changelist")
+        one = reverse(f"admin:offload_social_{row._meta.model_name}_change", args=[row.pk])
         for text in (client.get(listing).content.decode(), client.get(one).content.decode()):
             assert mastodon_account.instance in text
             assert CarelessMastodon.TOKEN not in text

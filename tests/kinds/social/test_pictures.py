@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 from PIL import Image
 
-from jobs import execution, lifecycle
+from jobs.core import lifecycle
 from jobs.kinds.media.models import MediaFile, Version
 from jobs.kinds.social.forms import PostForm
 from jobs.kinds.social.kind import SocialKind
@@ -24,6 +24,7 @@ from jobs.kinds.social.models import Account, Upload
 from jobs.kinds.social.pictures import PicturesKind
 from jobs.kinds.social.post import REUSE
 from jobs.models import Job, Status
+from jobs.worker import execution
 from tests.kinds.social.conftest import attempted, database, result_of
 from tests.servers.bluesky import PUT, UPLOAD
 from tests.servers.mastodon import multipart

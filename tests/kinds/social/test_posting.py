@@ -7,9 +7,10 @@ import pytest
 from django.utils import timezone
 from standardwebhooks import Webhook
 
+from jobs.core.waiting import Wait, wait_of
+from jobs.kind import WaitReason
 from jobs.kinds.social.models import Account
 from jobs.models import Status
-from jobs.waiting import Wait, wait_of
 from tests.kinds.social.conftest import attempted, posted, result_of, submitted
 from tests.servers.bluesky import PUT, REFRESH
 from tests.servers.stand_in import DROPPED, Reply
@@ -79,7 +80,7 @@ def test_a_revoked_account_says_so_and_waits_to_be_connected_again(careless, mas
         f"Mastodon ({careless.origin[7:]}) does not accept our access any more: “The access token was revoked”. "
         "Connect the account again."
     )
-    assert wait_of(job) == Wait("on_hold", f"{problem} This post waits for that.", ahead=0)
+    assert wait_of(job) == Wait(WaitReason.ON_HOLD, f"{problem} This post waits for that.", ahead=0)
     assert (mastodon_account.needs_reconnect, mastodon_account.last_error) == (True, problem)
 
 

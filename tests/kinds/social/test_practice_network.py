@@ -8,10 +8,10 @@ import requests
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs.core.waiting import waits_of
 from jobs.kinds.social.models import Account, MastodonApp
 from jobs.models import Job, Status
 from jobs.sandbox.webhooks import webhook_secret
-from jobs.waiting import waits_of
 from tests.kinds.social.conftest import attempted, connected, posted, result_of
 from tests.processes import wait_until
 

@@ -4,9 +4,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs.core.waiting import waits_of
 from jobs.kinds.social.models import Account
 from jobs.models import Job, Status
-from jobs.waiting import waits_of
 from tests.kinds.social.conftest import attempted, database, posted, result_of, submitted
 from tests.servers.stand_in import Reply
 
@@ -42,7 +42,7 @@ def test_all_posts_of_a_revoked_account_say_what_they_wait_for(waiting, client, 
         page = client.get(job.get_absolute_url()).content.decode()
         assert "Connect the account again. This post waits for that." in page
         assert f'href="{reverse("social:accounts")}">Connect the account again</a>' in page
-        assert reverse("jobs:cancel", args=[job.pk]) in page
+        assert reverse("offload:cancel", args=[job.pk]) in page
 
 
 def test_they_are_not_tried_one_after_the_other(waiting, careless):
@@ -71,7 +71,7 @@ def test_waiting_counts_as_no_attempt(waiting, client, careless, mastodon_accoun
 
 def test_a_cancelled_post_leaves_the_others_waiting(waiting, client, mastodon_account):
     client.force_login(mastodon_account.owner)
-    client.post(reverse("jobs:cancel", args=[waiting[0].pk]))
+    client.post(reverse("offload:cancel", args=[waiting[0].pk]))
     waiting[0].refresh_from_db()
     assert waiting[0].status == Status.CANCELLED
     assert [wait.reason for wait in waits_of(waiting[1:]).values()] == ["on_hold"] * 2

@@ -7,9 +7,9 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Run
-from jobs.kinds.lab.experiments import locks, offload, race
-from jobs.kinds.lab.report import Part
+from ....contract import Run
+from ..report import Part
+from . import locks, offload, race
 
 
 @dataclass(frozen=True)

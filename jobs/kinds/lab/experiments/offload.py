@@ -12,10 +12,10 @@ import requests
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Failed, Job, Run
-from jobs.kinds.lab import crew, passes, server
-from jobs.kinds.lab.report import Bar, Chart, Part, Table, bars, in_seconds
-from jobs.kinds.lab.steps import call_slow_api
+from ....contract import Failed, Job, Run
+from .. import crew, passes, server
+from ..report import Bar, Chart, Part, Table, bars, in_seconds
+from ..steps import call_slow_api
 
 API_MS = 1000
 """How long the API takes to answer."""

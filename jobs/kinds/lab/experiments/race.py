@@ -6,11 +6,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from jobs.contract import Run, Submission
-from jobs.kinds.lab import crew
-from jobs.kinds.lab.models import Value
-from jobs.kinds.lab.report import Bar, Chart, Part, Span, Table, bars, in_seconds, lanes
-from jobs.kinds.lab.steps import Operation
+from ....contract import Run, Submission
+from .. import crew
+from ..models import Value
+from ..report import Bar, Chart, Part, Span, Table, bars, in_seconds, lanes
+from ..steps import Operation
 
 START = 2
 TASKS = (("+", 2), ("×", 5))

@@ -2,9 +2,9 @@
 
 from django import template
 
-from jobs.contract import Job
-from jobs.kinds.lab.experiments import ALL
-from jobs.kinds.lab.report import Part
+from ....contract import Job
+from ..experiments import ALL
+from ..report import Part
 
 register = template.Library()
 

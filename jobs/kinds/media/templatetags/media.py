@@ -8,7 +8,7 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from jobs.kinds.media.files import download_name
+from ..files import download_name
 
 register = template.Library()
 

@@ -7,8 +7,8 @@ from typing import Any
 import requests
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.sandbox import demo
-from jobs.sandbox.visitor import Unexpected
+from ... import demo
+from ...visitor import Unexpected
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand
 
-from jobs.sandbox import mail
-from jobs.sandbox.listening import listen
+from ... import mail
+from ...listening import listen
 
 
 class Command(BaseCommand):

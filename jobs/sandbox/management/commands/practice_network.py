@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
-from jobs.sandbox.listening import listen
-from jobs.sandbox.network import NetworkServer
+from ...listening import listen
+from ...network import NetworkServer
 
 
 class Command(BaseCommand):

@@ -8,8 +8,8 @@ import requests
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.sandbox import first_start, stack
-from jobs.sandbox.visitor import Unexpected
+from ... import first_start, stack
+from ...visitor import Unexpected
 
 
 class Command(BaseCommand):

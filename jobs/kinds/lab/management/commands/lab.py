@@ -14,11 +14,11 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs.contract import Job, cancel, submit, wait_of
-from jobs.kinds.lab.experiments import ALL
-from jobs.kinds.lab.forms import LabForm
-from jobs.kinds.lab.kind import LabKind
-from jobs.kinds.lab.report import Table
+from .....contract import Job, Status, cancel, submit, wait_of
+from ...experiments import ALL
+from ...forms import LabForm
+from ...kind import LabKind
+from ...report import Table
 
 LOOK_SECONDS = 0.3
 START_SECONDS = 30.0
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         finally:
             cancel(job.pk)  # if it is not over
         job.refresh_from_db()
-        if job.status != "succeeded":
+        if job.status != Status.SUCCEEDED:
             raise CommandError(job.error_text or "The run was cancelled.")
         result: dict[str, Any] = job.result or {}
         return result

@@ -1,0 +1,1 @@
+"""Sign-up and sign-in: django-allauth as this site uses it."""

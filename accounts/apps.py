@@ -1,0 +1,10 @@
+"""Sign-up and sign-in as a Django app."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    """Brings the account pages' templates and tags."""
+
+    name = "accounts"
+    label = "offload_accounts"

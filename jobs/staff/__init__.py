@@ -1,0 +1,1 @@
+"""What staff see and do: the monitor and its actions."""

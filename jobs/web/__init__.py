@@ -1,0 +1,1 @@
+"""What owners see and ask for: pages, forms, JSON, polling."""

@@ -1,0 +1,1 @@
+"""What runs jobs: the loop, its runners, one attempt, the sweep, the supervisor."""

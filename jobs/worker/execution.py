@@ -1,0 +1,211 @@
+"""Running one attempt: claim the row, let the kind do its work, keep the outcome."""
+
+import json
+import logging
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
+
+from ..core import lifecycle
+from ..kind import ClaimLost, Failed, Kind, OnHold, Stopped, TryAgain
+from ..models import Job
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PROGRESS_SECONDS = 0.5
+"""Progress is written at most this often."""
+
+
+def _give_connections_back() -> None:
+    """Where there is a pool, give it what this thread has of it: what the kind does next may be a long call outside."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
+class AttemptRun:
+    """The `Run` that a kind's code is handed; see jobs.kind.Run."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._next_progress = 0.0
+        self.job_id = job.pk
+        self.owner_id = job.owner_id
+        self.attempt = job.attempt
+        self.payload = job.payload
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What this and earlier attempts kept."""
+        kept: dict[str, Any] = self._job.kept
+        return kept
+
+    def keep(self, **values: Any) -> None:
+        """Store JSON values on the job at once."""
+        lifecycle.keep(self._job, values)
+        _give_connections_back()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A database transaction during which this attempt can't be given up."""
+        with lifecycle.claimed(self._job):
+            yield
+        _give_connections_back()
+
+    def progress(self, percent: float, text: str = "") -> None:
+        """Tell how far the work is, 0 to 100."""
+        if (now := time.monotonic()) >= self._next_progress:
+            self._next_progress = now + PROGRESS_SECONDS
+            lifecycle.progress(self._job, min(max(int(percent), 0), 100), text)
+            _give_connections_back()
+
+
+def perform(job_id: str, worker: str = "in-process") -> None:
+    """Claim the job and run it here and now. What an RQ message names; the id is the only thing it carries.
+
+    Does nothing if the job may not run now (any more). Raises ValueError if `job_id` is no UUID.
+    """
+    job = lifecycle.start(UUID(job_id), worker)
+    if job is not None:
+        run_attempt(job)
+
+
+def run_attempt(job: Job) -> None:
+    """Run the kind's code for a job that `lifecycle.start` has claimed, and keep what came of it. Never raises."""
+    if (result := work(job)) is not None:
+        keep_results([(job, result)])
+
+
+def work(job: Job) -> Mapping[str, Any] | None:
+    """Run the kind's code for a claimed job. Returns its result, for `keep_results`. Never raises.
+
+    None: it had none, and what came of the attempt instead is kept already.
+    """
+    try:
+        ended = _work(job)
+    except ClaimLost:
+        _given_up(job)
+        return None
+    if isinstance(ended, Mapping):
+        return ended
+    _keep(job, ended)
+    return None
+
+
+def keep_results(ended: Sequence[tuple[Job, Mapping[str, Any]]]) -> None:
+    """Write the results of attempts, all in one transaction. Never raises."""
+    try:
+        moved = _persist(lambda: lifecycle.succeed_all(ended))
+    except DatabaseError:
+        # The database refuses one of them (PostgreSQL stores no NUL character, say): the others are not to suffer.
+        if len(ended) > 1:
+            for one in ended:
+                keep_results([one])
+        else:
+            ((job, _),) = ended
+            _keep(job, _bug(job))
+    except Exception:
+        logger.exception("%d results could not be kept: the sweep will free their jobs", len(ended))
+    else:
+        for job, _ in ended:
+            if job.pk not in moved:
+                _given_up(job)
+
+
+def _keep(job: Job, write: Callable[[], None]) -> None:
+    """Write an outcome other than success."""
+    try:
+        try:
+            _persist(write)
+        except DatabaseError:
+            _persist(_bug(job))
+    except ClaimLost:
+        _given_up(job)
+    except Exception:
+        # No outcome can be written, and not because the database is away: the sweep will free the job.
+        logger.exception("job %s: the outcome of attempt %d could not be kept", job.pk, job.attempt)
+
+
+def _given_up(job: Job) -> None:
+    logger.warning("job %s: attempt %d was given up before it ended; it wrote nothing more", job.pk, job.attempt)
+
+
+def _work(job: Job) -> Mapping[str, Any] | Callable[[], None]:
+    """Do the work. Returns the result, or else the transition that keeps what came of it."""
+    kind = job.the_kind
+    if kind is None:
+        return lambda: lifecycle.fail(
+            job, "unknown_kind", "This site can't do this kind of job any more.", can_retry=False
+        )
+    try:
+        run = AttemptRun(job)
+    except ValueError:
+        text = "What was asked for can't be read any more: this site's secret key has changed. Please submit it again."
+        return lambda: lifecycle.fail(job, "payload_unreadable", text, can_retry=False)
+    try:
+        return _checked(kind.run(run))
+    except Failed as error:
+        code, text, can_retry = error.code, error.text, error.can_retry
+        return lambda: lifecycle.fail(job, code, text, can_retry=can_retry)
+    except TryAgain as error:
+        return _another_try(job, kind, error)
+    except OnHold as error:
+        code, text = error.code, error.text
+        return lambda: lifecycle.hold(job, code, text)
+    except (OperationalError, InterfaceError):
+        logger.exception("job %s: the database went away during attempt %d", job.pk, job.attempt)
+        return _another_try(job, kind, TryAgain("database", "Our database could not be reached for a moment."))
+    except Stopped:
+        return lambda: _stop(job)
+    except ClaimLost:
+        raise
+    except BaseException:  # noqa: BLE001
+        # SystemExit included: whatever a kind's code raises, its job must reach an outcome.
+        return _bug(job)
+
+
+def _checked(result: Any) -> Mapping[str, Any]:
+    """A kind's result. Raises TypeError or ValueError if it is no JSON object."""
+    if not isinstance(result, Mapping):
+        raise TypeError(f"Kind.run returned {type(result).__name__}, not a dict.")
+    json.dumps(result)
+    return result
+
+
+def _stop(job: Job) -> None:
+    if not lifecycle.stop(job):
+        raise ClaimLost
+
+
+def _bug(job: Job) -> Callable[[], None]:
+    """The outcome of an error nobody foresaw: a sentence for the owner, the traceback for staff."""
+    trace = traceback.format_exc().replace("\x00", "")
+    logger.error("job %s (%s): attempt %d broke\n%s", job.pk, job.kind, job.attempt, trace)
+    text = "Something broke on our side. The people who run this site can see what; you can try again."
+    return lambda: lifecycle.fail(job, "internal_error", text, traceback=trace)
+
+
+def _another_try(job: Job, kind: Kind, error: TryAgain) -> Callable[[], None]:
+    code, text, not_before = error.code, error.text, error.not_before
+    return lambda: lifecycle.try_again(job, code, text, pause=kind.pause(job.attempt), not_before=not_before)
+
+
+def _persist(write: Callable[[], T]) -> T:
+    """Write an outcome, again and again while the database is away: the work is done, and must not be done twice.
+
+    Whoever's attempt is given up meanwhile learns it from the write itself.
+    """
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("The database does not answer (%s): the outcome of a job waits for it", error)
+            close_old_connections()
+            time.sleep(0.5)
