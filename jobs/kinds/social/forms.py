@@ -19,9 +19,11 @@ from django.utils.translation import gettext_lazy as _
 
 from ...contract import JobError, KindForm, Submission
 from ..media import library
-from . import bluesky, http, webhooks
+from . import http
 from .lengths import TOO_MANY_BYTES, TOO_MANY_CHARACTERS, too_long
 from .models import LIMIT_NAMES, Account, Network
+from .networks.bluesky import client as bluesky
+from .networks.webhook import client as webhooks
 from .pictures import PicturesKind
 
 MAX_TEXT = 10_000

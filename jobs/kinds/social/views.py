@@ -24,10 +24,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ...contract import JobError, jobs_of, resume
-from . import avatars, bluesky, http, mastodon
+from . import avatars, http
 from .forms import BlueskyForm, ConnectForm, MastodonForm, WebhookForm
 from .models import Account, MastodonApp, Network
 from .networks import revoke
+from .networks.bluesky import client as bluesky
+from .networks.mastodon import client as mastodon
 from .pictures import PicturesKind, shown_of
 
 PENDING = "social_mastodon"

@@ -13,9 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from jobs.kinds.social import webhooks
 from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account, MastodonApp
+from jobs.kinds.social.networks.webhook import client as webhooks
 from tests.servers.bluesky import REFRESH, SIGN_IN, Pds
 from tests.servers.mastodon import CarelessMastodon
 from tests.servers.stand_in import DROPPED, Reply, StandIn

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.kinds.social.bluesky import tid
-from jobs.kinds.social.facets import facets
 from jobs.kinds.social.lengths import graphemes, mastodon_length, text_on, too_long
 from jobs.kinds.social.models import Account
+from jobs.kinds.social.networks.bluesky.client import tid
+from jobs.kinds.social.networks.bluesky.facets import facets
 
 pytestmark = pytest.mark.apart
 

@@ -388,7 +388,7 @@ def test_a_picture_is_waited_for_while_the_server_processes_it(careless, mastodo
 
 
 def test_a_server_that_is_busy_with_a_picture_for_long_is_asked_later(careless, mastodon_account, monkeypatch):
-    monkeypatch.setattr("jobs.kinds.social.mastodon.PROCESSING_SECONDS", 0)
+    monkeypatch.setattr("jobs.kinds.social.networks.mastodon.client.PROCESSING_SECONDS", 0)
     careless.routes["POST /api/v2/media"] = Reply({"id": "m1"}, 202)
     careless.routes["GET /api/v1/media/m1"] = Reply({"id": "m1"}, 206)
     (job,) = posted(mastodon_account, pictures=TWO[:1])

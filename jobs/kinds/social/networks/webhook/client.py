@@ -12,10 +12,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from standardwebhooks import Webhook
 
-from ...contract import Failed, Run
-from . import http
-from .models import Account
-from .post import Post
+from .....contract import Failed, Run
+from ... import http
+from ...models import Account
+from ...post import Post
 
 PREFIX = "whsec_"
 

@@ -14,11 +14,11 @@ from urllib.parse import quote, urlencode
 
 from django.utils.translation import gettext as _
 
-from ...contract import Failed, Run, TryAgain
-from . import http
-from .lengths import REMOTE_MENTION
-from .models import Account, MastodonApp, Network, who
-from .post import Picture, Post, upload_all
+from .....contract import Failed, Run, TryAgain
+from ... import http
+from ...lengths import REMOTE_MENTION
+from ...models import Account, MastodonApp, Network, who
+from ...post import Picture, Post, upload_all
 
 SCOPES = "read:accounts read:statuses write:statuses write:media"
 NEWEST = 40

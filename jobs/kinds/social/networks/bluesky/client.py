@@ -11,12 +11,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from ...contract import Failed, Run
-from . import http
+from .....contract import Failed, Run
+from ... import http
+from ...lengths import text_on
+from ...models import Account, Network, who
+from ...post import Picture, Post, upload_all
 from .facets import facets
-from .lengths import text_on
-from .models import Account, Network, who
-from .post import Picture, Post, upload_all
 
 SERVICE = "https://bsky.social"
 """Where accounts sign in that did not choose a server of their own."""

@@ -1,0 +1,1 @@
+"""Webhooks: posts to an address of one's own."""
