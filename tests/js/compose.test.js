@@ -4,28 +4,37 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import {
-  counts, filled, graphemes, mastodonLength, telling, textOn,
+  characters, counts, filled, graphemes, shown, telling, textOn,
 } from "../../jobs/kinds/social/static/social/compose.js";
 
 const EXAMPLES = JSON.parse(readFileSync(new URL("../kinds/social/lengths.json", import.meta.url)));
-const MASTODON = { network: "mastodon", limits: { characters: 500, characters_per_url: 23, bytes: null } };
-const BLUESKY = { network: "bluesky", limits: { characters: 300, characters_per_url: null, bytes: 3000 } };
-const WEBHOOK = { network: "webhook", limits: { characters: null, characters_per_url: null, bytes: null } };
+// What the page hands the script: tests/kinds/social/test_rules.py holds the file to it.
+const RULES = JSON.parse(readFileSync(new URL("../kinds/social/rules.json", import.meta.url)));
+const { mastodon: MASTODON, bluesky: BLUESKY, webhook: WEBHOOK } = RULES;
 
-for (const { name, text, mastodon, graphemes: characters, bytes } of EXAMPLES) {
+for (const { name, text, mastodon, graphemes: visible, bytes } of EXAMPLES) {
   test(`it counts as the server does: ${name}`, () => {
-    assert.equal(mastodonLength(text, 23), mastodon);
-    assert.equal(graphemes(text), characters);
+    assert.equal(characters(MASTODON.rules, text, 23), mastodon);
+    assert.equal(characters(BLUESKY.rules, text, null), visible);
+    assert.equal(graphemes(text), visible);
     assert.equal(new TextEncoder().encode(text).length, bytes);
   });
 }
 
 test("a warning counts on Mastodon and stands above the text on Bluesky", () => {
   assert.deepEqual(counts(MASTODON, "Hello", "Food"), [{ unit: "characters", length: 9, limit: 500 }]);
-  assert.equal(textOn("bluesky", "Hello", "Food"), "CW: Food\n\nHello");
-  assert.equal(textOn("bluesky", "", "Food"), "CW: Food");
-  assert.equal(textOn("mastodon", "Hello", "Food"), "Hello");
+  assert.equal(textOn(BLUESKY.rules, "Hello", "Food"), "CW: Food\n\nHello");
+  assert.equal(textOn(BLUESKY.rules, "", "Food"), "CW: Food");
+  assert.equal(textOn(MASTODON.rules, "Hello", "Food"), "Hello");
   assert.equal(counts(BLUESKY, "Hello", "Food")[0].length, 15);
+});
+
+test("links and mentions are shown as the network shows them", () => {
+  const [link, mention] = ["https://www.example.org/a/rather/long/way/to/go", "@bob@other.example"];
+  assert.equal(shown(MASTODON.rules, link), "example.org/a/rather/long/way/…");
+  assert.equal(shown(MASTODON.rules, mention), "@bob");
+  assert.equal(shown(BLUESKY.rules, link), link);
+  assert.equal(shown(BLUESKY.rules, mention), mention);
 });
 
 test("what is told is the limit that was passed, else the characters", () => {

@@ -1,43 +1,58 @@
-"""Accounts and apps in the admin: read-only, without their credentials."""
+"""Accounts in the admin: read-only, without their credentials."""
+
+from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
-from .models import Account, MastodonApp
+from .models import Account
+from .networks import networks
+
+# Rows of a network's own: Django looks for an app's pages here.
+from .networks.mastodon.admin import MastodonAppAdmin as MastodonAppAdmin
+from .read_only import ReadOnlyAdmin
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Staff look; owners connect and disconnect."""
+class OnNetwork(admin.SimpleListFilter):
+    """Accounts of one network."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
-        return False
+    title = _("network")
+    parameter_name = "network"
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody."""
-        return False
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        """All networks by what people call them."""
+        return [(network.name, str(network)) for network in networks()]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody here: disconnecting also revokes the access on the other side."""
-        return False
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
+        """The accounts of the chosen one."""
+        return queryset.filter(network=self.value()) if self.value() else queryset
 
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
     """Whose account it is and how it fares."""
 
-    list_display = ["handle", "network", "instance", "owner", "needs_reconnect", "connected_at"]
-    list_filter = ["network", "needs_reconnect"]
+    list_display = ["handle", "on", "instance", "owner", "needs_reconnect", "connected_at"]
+    list_filter = [OnNetwork, "needs_reconnect"]
     list_select_related = ["owner"]
     search_fields = ["handle", "instance", "owner__email"]
-    exclude = ["avatar"]
+    fields = [
+        "owner",
+        "on",
+        "instance",
+        "handle",
+        "display_name",
+        "limits",
+        "limits_read_at",
+        "last_error",
+        "needs_reconnect",
+        "connected_at",
+    ]
 
-
-@admin.register(MastodonApp)
-class MastodonAppAdmin(ReadOnlyAdmin):
-    """The servers that know this site."""
-
-    list_display = ["instance", "callback_url", "registered_at"]
-    search_fields = ["instance"]
-    fields = ["instance", "callback_url", "registered_at"]
+    @admin.display(description=_("network"), ordering="network")
+    def on(self, account: Account) -> str:
+        """What people call its network."""
+        return str(account.network_object)

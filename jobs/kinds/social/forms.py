@@ -1,6 +1,7 @@
-"""The form of a post, and one form for each network on which an account is connected."""
+"""The form of a post."""
 
-from typing import Any, ClassVar, cast
+from dataclasses import asdict, fields
+from typing import Any, cast
 from uuid import uuid4
 
 from django import forms
@@ -9,21 +10,19 @@ from django.conf.locale import LANG_INFO
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from django.core.validators import validate_email
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.text import Truncator
+from django.utils.text import Truncator, get_text_list
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from ...contract import JobError, KindForm, Submission
+from ...contract import KindForm, Submission
 from ..media import library
-from . import http
-from .lengths import TOO_MANY_BYTES, TOO_MANY_CHARACTERS, too_long
-from .models import LIMIT_NAMES, Account, Network
-from .networks.bluesky import client as bluesky
-from .networks.webhook import client as webhooks
+from .lengths import TOO_MANY_BYTES, TOO_MANY_CHARACTERS, WarningPlace, too_long
+from .models import Account
+from .networks import networks
+from .networks.base import Limits, Network
 from .pictures import PicturesKind
 
 MAX_TEXT = 10_000
@@ -131,18 +130,9 @@ class PostForm(KindForm):
             ),
         },
     )
-    warning = forms.CharField(
-        label=_("Content warning"),
-        max_length=MAX_WARNING,
-        required=False,
-        help_text=_(
-            "Shown first; Mastodon hides the rest until somebody asks for it. On Bluesky it stands above the text."
-        ),
-    )
+    warning = forms.CharField(label=_("Content warning"), max_length=MAX_WARNING, required=False)
     language = forms.ChoiceField(label=_("Language"), choices=[("", _("Not said")), *LANGUAGES], required=False)
-    visibility = forms.ChoiceField(
-        label=_("Who can see it"), choices=VISIBILITIES, required=False, help_text=_("On Bluesky everybody always can.")
-    )
+    visibility = forms.ChoiceField(label=_("Who can see it"), choices=VISIBILITIES, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -158,6 +148,8 @@ class PostForm(KindForm):
             else (gettext("No account is connected yet. "), gettext("Connect one"))
         )
         field.help_text = format_html('{}<a href="{}">{}</a>', before, reverse("social:accounts"), link)
+        self.fields["warning"].help_text = _about_warnings()
+        self.fields["visibility"].help_text = _about_visibility()
         self.earlier = library.pictures_of(owner_id)
         choices = [("", _("None")), *((picture.id, picture.name) for picture in self.earlier)]
         for number in range(1, MAX_PICTURES + 1):
@@ -201,13 +193,13 @@ class PostForm(KindForm):
         return {
             "accounts": {
                 account.pk: {
-                    "network": account.network,
-                    "label": account.get_network_display(),
+                    "label": str(account.network_object),
                     "who": account.who,
                     "handle": account.handle,
                     "name": account.display_name,
                     "avatar": reverse("social:avatar", args=[account.pk]) if account.avatar else "",
-                    "limits": {name: account.limit(name) for name in LIMIT_NAMES},
+                    "limits": {limit.name: account.limit(limit.name) for limit in fields(Limits)},
+                    "rules": asdict(account.network_object.rules),
                 }
                 for account in accounts
             },
@@ -268,9 +260,9 @@ class PostForm(KindForm):
             self.add_error("accounts", error % {"account": account})
         if error := too_long(text, account, warning):
             self.add_error("text", error)
-        if visibility in NOT_PUBLIC and account.network == Network.BLUESKY:
-            error = gettext("On Bluesky everybody sees a post. Leave %(account)s out, or choose “Everybody”.")
-            self.add_error("visibility", error % {"account": account})
+        if visibility in NOT_PUBLIC and account.network_object.always_public:
+            error = gettext("On %(network)s everybody sees a post. Leave %(account)s out, or choose “Everybody”.")
+            self.add_error("visibility", error % {"network": account.network_object, "account": account})
         most = account.limit("media")
         if most is not None and len(self._pictures) > most:
             error = ngettext("%(who)s takes one picture.", "%(who)s takes up to %(most)d pictures.", most)
@@ -336,127 +328,30 @@ class PostForm(KindForm):
             library.delete_folder(self._folder)
 
 
+def _about_warnings() -> str:
+    """What becomes of a content warning, and where."""
+    hiding = [network for network in networks() if network.rules.warning is WarningPlace.HIDES]
+    above = [network for network in networks() if network.rules.warning is WarningPlace.ABOVE]
+    first = ngettext(
+        "Shown first; %(networks)s hides the rest until somebody asks for it.",
+        "Shown first; %(networks)s hide the rest until somebody asks for it.",
+        len(hiding),
+    )
+    sentences = [first % {"networks": _listed(hiding)} if hiding else gettext("Shown first.")]
+    if above:
+        sentences.append(gettext("On %(networks)s it stands above the text.") % {"networks": _listed(above)})
+    return " ".join(sentences)
+
+
+def _about_visibility() -> str:
+    """Where nobody can be kept from seeing a post."""
+    public = [network for network in networks() if network.always_public]
+    return gettext("On %(networks)s everybody always can.") % {"networks": _listed(public)} if public else ""
+
+
+def _listed(some: list[Network]) -> str:
+    return get_text_list([str(network) for network in some], gettext("and"))
+
+
 def _is_filled(field: forms.BoundField) -> bool:
     return bool(field.errors or field.value())
-
-
-class ConnectForm(forms.Form):
-    """Base of the forms that connect an account."""
-
-    address_field: ClassVar[str]
-    """Where errors about the other side are shown."""
-
-    def refuse(self, error: JobError) -> None:
-        """Show why the other side could not be connected."""
-        self.add_error(self.address_field, error.text)
-
-
-class MastodonForm(ConnectForm):
-    """Which server; the rest happens on its own page."""
-
-    address_field = "server"
-    server = forms.CharField(
-        label=_("Server"),
-        max_length=200,
-        help_text=_("Its address, such as mastodon.social, or your whole handle, such as @ann@mastodon.social."),
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
-        error_messages={"required": _("Please enter the address of your server.")},
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if settings.SANDBOX:
-            hint = gettext("The practice network's address is %(url)s.") % {"url": settings.SANDBOX_URL}
-            self.fields["server"].help_text = f"{self.fields['server'].help_text} {hint}"
-
-    def clean_server(self) -> str:
-        """The server's origin."""
-        typed: str = self.cleaned_data["server"]
-        return _origin(typed if "://" in typed else typed.rpartition("@")[2])
-
-
-class BlueskyForm(ConnectForm):
-    """Handle and app password; the password is used once and not kept."""
-
-    address_field = "service"
-    handle = forms.CharField(
-        label=_("Handle"),
-        max_length=253,
-        help_text=_("Such as ann.bsky.social."),
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
-    )
-    app_password = forms.CharField(
-        label=_("App password"),
-        max_length=256,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text=_("From Bluesky's Settings, Privacy and security, App passwords. It is used once and not kept."),
-    )
-    service = forms.CharField(
-        label=_("Server"),
-        max_length=200,
-        initial=bluesky.SERVICE,
-        help_text=_("Change it only if you use a server of your own."),
-    )
-
-    def clean_handle(self) -> str:
-        """A handle without its @, or the e-mail address of a sign-in."""
-        handle: str = self.cleaned_data["handle"].removeprefix("@").lower()
-        if not bluesky.HANDLE.fullmatch(handle):
-            try:
-                validate_email(handle)
-            except ValidationError:
-                raise ValidationError(gettext("A handle looks like ann.bsky.social.")) from None
-        return handle
-
-    def clean_service(self) -> str:
-        """The server's origin."""
-        return _origin(self.cleaned_data["service"])
-
-    def refuse(self, error: JobError) -> None:
-        """A refused sign-in belongs to the password."""
-        self.add_error("app_password" if error.code == "login_refused" else self.address_field, error.text)
-
-
-class WebhookForm(ConnectForm):
-    """An address that receives signed posts."""
-
-    address_field = "url"
-    url = forms.CharField(
-        label=_("URL"), max_length=2000, widget=forms.URLInput, help_text=_("Posts are sent there as JSON.")
-    )
-    name = forms.CharField(
-        label=_("Name"), max_length=100, required=False, help_text=_("What you call it here. Empty: its server's name.")
-    )
-    secret = forms.CharField(
-        label=_("Signing secret"),
-        max_length=200,
-        initial=webhooks.new_secret,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text=_(
-            "Copy it into your receiver now, or replace it with yours; it is not shown again. "
-            "Requests are signed as Standard Webhooks say."
-        ),
-    )
-
-    def clean_url(self) -> str:
-        """A public address."""
-        try:
-            url = http.web_address(self.cleaned_data["url"])
-            http.check_public(url)
-        except JobError as error:
-            raise ValidationError(error.text) from None
-        return url
-
-    def clean_secret(self) -> str:
-        """A secret as Standard Webhooks define it."""
-        secret: str = self.cleaned_data["secret"]
-        if not webhooks.is_secret(secret):
-            raise ValidationError(gettext("A signing secret is whsec_ and then 24 to 64 bytes in base64."))
-        return secret
-
-
-def _origin(typed: str) -> str:
-    try:
-        return http.origin_of(http.web_address(typed))
-    except JobError as error:
-        raise ValidationError(error.text) from None

@@ -145,6 +145,11 @@ def host_of(url: str) -> str:
     return origin_of(url).partition("://")[2]
 
 
+def named(name: object, url: str) -> str:
+    """The other side in sentences: "Mastodon (mastodon.example)". name: of its network."""
+    return f"{name} ({host_of(url)})"
+
+
 def in_sandbox(url: str) -> bool:
     """Whether the URL belongs to the stand-ins of the outside world that this site was told to trust."""
     return settings.SANDBOX and origin_of(url) in {origin_of(origin) for origin in settings.SANDBOX_ORIGINS}

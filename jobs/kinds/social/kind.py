@@ -9,18 +9,25 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.functional import lazy
+from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ...contract import Failed, JobError, Kind, OnHold, Role, Run, TryAgain
 from .forms import PostForm
 from .models import Account
-from .networks import POST, READ_LIMITS, revoke
+from .networks import networks
 from .pictures import prepared_for
 from .post import Post, forget_uploads
 
 LIMITS_HOLD = timedelta(days=1)
 """How long a server's limits are taken for known."""
+
+
+def _invitation() -> str:
+    nouns = [str(network.noun or network.label) for network in networks()]
+    return _("Post to your %(networks)s accounts at once.") % {"networks": get_text_list(nouns, _("and"))}
 
 
 class SocialKind(Kind):
@@ -31,7 +38,7 @@ class SocialKind(Kind):
 
     name = "social"
     label = gettext_lazy("Social post")
-    invitation = gettext_lazy("Post to your Mastodon, Bluesky and webhook accounts at once.")
+    invitation = lazy(_invitation, str)()
     role = Role.NETWORK
     form = PostForm
     max_attempts = 5
@@ -48,8 +55,9 @@ class SocialKind(Kind):
             text = _("The account was disconnected before this was posted. Connect it and submit the post again.")
             raise Failed("account_gone", text, can_retry=False)
         prepared = prepared_for(account, run.job_id) if run.payload.get("pictures") else []
+        network = account.network_object
         try:
-            posted = POST[account.network](account, Post.of(run.payload, prepared), run)
+            posted = network.post(account, Post.of(run.payload, network.rules, prepared), run)
         except JobError as error:
             if error.code == "refused":
                 # It may be one of the pictures that is not known there any more.
@@ -62,7 +70,7 @@ class SocialKind(Kind):
             raise OnHold(error.code, _("%(problem)s This post waits for that.") % {"problem": error.text}) from error
         _remember(account, "")
         _read_limits(account)
-        return {"network": account.get_network_display(), "account": account.handle, **posted}
+        return {"network": str(network), "account": account.handle, **posted}
 
     def forget(self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
         """What was posted stays where it is; only what was noted on the way goes."""
@@ -84,7 +92,7 @@ class SocialKind(Kind):
         """Give the access to their accounts back, where the other side listens, and forget the accounts."""
         for account in Account.objects.filter(owner=owner_id):
             with suppress(JobError):
-                revoke(account)
+                account.network_object.revoke(account)
             account.delete()
 
 
@@ -97,8 +105,9 @@ def _remember(account: Account, last_error: str, *, needs_reconnect: bool = Fals
 def _read_limits(account: Account) -> None:
     """Ask the account's server for its limits once a day: after a post, when nobody waits for the answer."""
     now = timezone.now()
-    read = READ_LIMITS.get(account.network)
-    if read is None or (account.limits_read_at and account.limits_read_at > now - LIMITS_HOLD):
+    if account.limits_read_at and account.limits_read_at > now - LIMITS_HOLD:
         return
     with suppress(JobError):
-        Account.objects.filter(pk=account.pk).update(limits=read(account.instance), limits_read_at=now)
+        limits = account.network_object.read_limits(account.instance)
+        if limits is not None:
+            Account.objects.filter(pk=account.pk).update(limits=limits, limits_read_at=now)

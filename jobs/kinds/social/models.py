@@ -1,7 +1,7 @@
-"""The accounts that people connected, and this site's registrations as an app of Mastodon servers."""
+"""The accounts that people connected, and the pictures that wait for their posts."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models, transaction
@@ -9,58 +9,27 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from encrypted_fields.fields import EncryptedTextField
 
 from ...contract import Failed, Job
-from .http import host_of
+from .networks import network_named
 
+# Rows of a network's own: Django looks for an app's models here.
+from .networks.mastodon.models import MastodonApp as MastodonApp
 
-class Network(models.TextChoices):
-    """Where a post can go."""
-
-    MASTODON = "mastodon", "Mastodon"
-    BLUESKY = "bluesky", "Bluesky"
-    WEBHOOK = "webhook", gettext_lazy("Webhook")
-
-
-LIMITS: dict[str, dict[str, int]] = {
-    # Pictures of more pixels are made smaller by Mastodon itself.
-    # https://github.com/mastodon/mastodon/blob/main/app/models/media_attachment.rb
-    Network.MASTODON: {
-        "characters": 500,
-        "characters_per_url": 23,
-        "media": 4,
-        "picture_bytes": 8_000_000,
-        "picture_pixels": 3840 * 2160,
-        "alt": 1500,
-    },
-    # https://github.com/bluesky-social/atproto/blob/main/lexicons/app/bsky/feed/post.json and embed/images.json; its
-    # app shows no more pixels, and takes no longer descriptions.
-    Network.BLUESKY: {
-        "characters": 300,
-        "bytes": 3000,
-        "media": 4,
-        "picture_bytes": 1_000_000,
-        "picture_pixels": 2000 * 2000,
-        "alt": 2000,
-    },
-    # Four pictures in base64 stay below 1 MB, the largest body that many receivers take.
-    Network.WEBHOOK: {"media": 4, "picture_bytes": 150_000, "picture_pixels": 1280 * 960},
-}
-"""What each network allows where a server says nothing else; the names are those of Account.limits."""
-LIMIT_NAMES = tuple(LIMITS["mastodon"] | LIMITS["bluesky"])
+if TYPE_CHECKING:
+    from .networks.base import Network
 
 
 class Account(models.Model):
     """A place that its owner may post to.
 
+    network: name of its network.
     instance: origin of the server (`https://mastodon.example`).
     handle: the account's name there (`@ann@mastodon.example`), for a webhook the name that its owner gave it.
-    credentials_text: JSON with what the network's module needs, encrypted at rest.
-    limits: what one post may hold: characters (as the network counts them), characters_per_url (what a link counts as),
-        bytes, media (pictures); of each picture picture_bytes, picture_pixels, and alt (characters of its description).
-        What is not there is not limited, or the server did not say; see `Account.limit`.
+    credentials_text: JSON with what the network's code needs, encrypted at rest.
+    limits: what its server says of what one post may hold, by the names of networks.base.Limits. Of what is not there
+        the server said nothing; see `Account.limit`.
     limits_read_at: when they were asked for; None if long ago.
     last_error: a sentence about the last post that did not work, "" once one works again.
     needs_reconnect: access was taken away; nothing can be posted until the account is connected again.
@@ -68,7 +37,7 @@ class Account(models.Model):
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="social_accounts")
-    network = models.CharField(max_length=10, choices=Network.choices)
+    network = models.CharField(max_length=30)
     instance = models.CharField(max_length=300)
     handle = models.CharField(max_length=320)
     display_name = models.CharField(max_length=200, blank=True, default="")
@@ -89,12 +58,17 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_network_display()} {self.handle}"
+        return f"{self.network_object} {self.handle}"
+
+    @property
+    def network_object(self) -> "Network":
+        """Its network. Raises LookupError if this site does not know it any more."""
+        return network_named(self.network)
 
     @property
     def who(self) -> str:
         """The other side in sentences: "Mastodon (mastodon.example)"."""
-        return who(self.network, self.instance)
+        return self.network_object.who(self.instance)
 
     @property
     def resource(self) -> str:
@@ -107,8 +81,8 @@ class Account(models.Model):
         return Job.objects.unfinished().filter(resource=self.resource).count() if self.needs_reconnect else 0
 
     def limit(self, name: str) -> int | None:
-        """One of its limits, or what the network is known to allow; None for no limit."""
-        value: int | None = self.limits.get(name, LIMITS[self.network].get(name))
+        """One of its limits, or what the network is known to allow; None for no limit. name: a field of Limits."""
+        value: int | None = self.limits.get(name, getattr(self.network_object.limits, name))
         return value
 
     @property
@@ -130,36 +104,6 @@ class Account(models.Model):
         self.credentials_text = json.dumps(value)
 
 
-class MastodonApp(models.Model):
-    """How a Mastodon server knows this site: registered once for each server and callback address.
-
-    scopes: what it may ask for. credentials_text: JSON with client_id and client_secret, encrypted at rest.
-    """
-
-    instance = models.CharField(max_length=300)
-    callback_url = models.CharField(max_length=500)
-    scopes = models.CharField(max_length=200, blank=True, db_default="")
-    credentials_text = EncryptedTextField(editable=False)
-    registered_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name = gettext_lazy("Mastodon app")
-        constraints = [
-            models.UniqueConstraint(fields=["instance", "callback_url"], name="social_app_once_for_each_callback"),
-        ]
-
-    def __str__(self) -> str:
-        return self.instance
-
-    @property
-    def client(self) -> dict[str, str]:
-        """client_id and client_secret, {} if they can't be decrypted any more."""
-        try:
-            return dict(json.loads(self.credentials_text))
-        except ValueError:
-            return {}
-
-
 class Upload(models.Model):
     """A picture that a network has taken for a post that is not published yet.
 
@@ -178,11 +122,6 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return f"picture {self.number} of {self.job_id}"
-
-
-def who(network: str, instance: str) -> str:
-    """A network and one of its servers in sentences: "Mastodon (mastodon.example)"."""
-    return f"{Network(network).label} ({host_of(instance)})"
 
 
 @receiver(post_delete, sender=Account)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from ...contract import Failed, Job, Kind, Role, Run
 from ..media import library
-from .models import LIMITS, Account
+from .models import Account
 
 FORMATS = ("image/jpeg", "image/png")
 """What every network takes."""
@@ -87,7 +87,7 @@ def shown_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _limits(account: Account) -> tuple[int, int]:
     """The bytes and pixels of a picture for the account: what its server takes, and no more than its network shows."""
-    shown = LIMITS[account.network]["picture_pixels"]
+    shown = account.network_object.limits.picture_pixels
     return account.limit("picture_bytes") or 0, min(account.limit("picture_pixels") or shown, shown)
 
 

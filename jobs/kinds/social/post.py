@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from ...contract import Failed, Run
 from .http import host_of
+from .lengths import Rules, WarningPlace, text_on
 from .models import Account, Upload
 
 REUSE = timedelta(minutes=45)
@@ -43,6 +44,7 @@ class Picture:
 class Post:
     """What is posted.
 
+    text: with its warning above it, where the network knows no warnings.
     warning: what to say before the text is shown. language: a code such as "de". visibility: one of forms.VISIBILITIES.
     Each "" where the person said nothing.
     """
@@ -54,9 +56,15 @@ class Post:
     pictures: tuple[Picture, ...] = ()
 
     @classmethod
-    def of(cls, payload: Mapping[str, Any], prepared: list[dict[str, Any]]) -> "Post":
-        """The post that a job's payload asks for. prepared: its pictures, as the job that prepared them left them."""
+    def of(cls, payload: Mapping[str, Any], rules: Rules, prepared: list[dict[str, Any]]) -> "Post":
+        """The post that a job's payload asks for, by the rules of its network.
+
+        prepared: its pictures, as the job that prepared them left them.
+        """
         said = {name: payload.get(name, "") for name in ("text", "warning", "language", "visibility")}
+        said["text"] = text_on(rules, said["text"], said["warning"])
+        if rules.warning is WarningPlace.ABOVE:
+            said["warning"] = ""
         return cls(**said, pictures=tuple(Picture(**picture) for picture in prepared))
 
 

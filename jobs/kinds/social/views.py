@@ -1,10 +1,7 @@
 """The pages on which people connect, look at and disconnect their accounts."""
 
-import base64
 import json
 import secrets
-from collections.abc import Callable
-from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -24,16 +21,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ...contract import JobError, jobs_of, resume
-from . import avatars, http
-from .forms import BlueskyForm, ConnectForm, MastodonForm, WebhookForm
-from .models import Account, MastodonApp, Network
-from .networks import revoke
-from .networks.bluesky import client as bluesky
-from .networks.mastodon import client as mastodon
+from . import avatars
+from .models import Account
+from .networks import network_named, networks
+from .networks.base import Connected, Network
 from .pictures import PicturesKind, shown_of
-
-PENDING = "social_mastodon"
-"""Session key of the authorisation that a person is about to give."""
 
 
 @require_safe
@@ -42,7 +34,7 @@ PENDING = "social_mastodon"
 def accounts(request: HttpRequest) -> HttpResponse:
     """My accounts, and the networks on which another can be connected."""
     mine = Account.objects.filter(owner=_owner(request))
-    return render(request, "social/accounts.html", {"accounts": mine, "networks": Network})
+    return render(request, "social/accounts.html", {"accounts": mine, "networks": networks()})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,52 +43,42 @@ def accounts(request: HttpRequest) -> HttpResponse:
 @login_required
 def connect(request: HttpRequest, network: str) -> HttpResponse:
     """Connect an account, or connect it again (`?account=<pk>` fills in what is known of it)."""
-    if network not in CONNECT:
-        raise Http404
-    form_class, step = CONNECT[network]
-    form = form_class(request.POST if request.method == "POST" else None, initial=_known(request, network))
+    chosen = _network_or_404(network)
+    form = chosen.form(request.POST if request.method == "POST" else None, initial=_known(request, chosen))
     if form.is_valid():
         try:
-            return HttpResponseRedirect(step(request, form.cleaned_data), status=303)
+            return HttpResponseRedirect(_begin(request, chosen, form.cleaned_data), status=303)
         except JobError as error:
             form.refuse(error)
-    context = {"form": form, "network": Network(network), "is_mastodon": network == Network.MASTODON}
+    context = {"form": form, "network": chosen}
     return render(request, "social/connect.html", context, status=400 if form.is_bound else 200)
 
 
 @require_safe
 @cache_control(private=True, no_store=True)
 @login_required
-def mastodon_callback(request: HttpRequest) -> HttpResponse:
-    """Where a Mastodon server sends the browser back to, with a code or an error (RFC 6749, section 4.1.2)."""
-    pending = request.session.get(PENDING)
+def callback(request: HttpRequest, network: str) -> HttpResponse:
+    """Where a network's own page sends the browser back to, with a code or an error (RFC 6749, section 4.1.2)."""
+    chosen = _network_or_404(network)
+    if not chosen.leaves:
+        raise Http404
+    pending = request.session.get(_pending_key(chosen))
     if not pending or not constant_time_compare(pending["state"], request.GET.get("state", "")):
         text = _("This does not answer an authorisation that you began here. Please connect once more.")
         messages.error(request, text)
         return _to_accounts()
-    del request.session[PENDING]
+    del request.session[_pending_key(chosen)]
     if "code" not in request.GET:
         denied = request.GET.get("error") == "access_denied"
         yours = _("You did not allow it, so no account was connected.")
         messages.warning(request, yours if denied else _("The server did not allow it, so no account was connected."))
         return _to_accounts()
-    app = get_object_or_404(MastodonApp, pk=pending["app"])
     try:
-        token = mastodon.token_for(app, request.GET["code"], pending["verifier"])
-        profile = mastodon.profile(app.instance, token)
+        connected = chosen.come_back(pending["of_network"], request.GET["code"])
     except JobError as error:
         messages.error(request, error.text)
-        return _to_accounts()
-    account = _save(
-        request,
-        Network.MASTODON,
-        app.instance,
-        profile.handle,
-        {"token": token, "account_id": profile.id, "callback_url": app.callback_url},
-        limits=pending["limits"],
-        display_name=profile.name,
-    )
-    _show(account, profile.avatar)
+    else:
+        _keep(request, chosen, connected)
     return _to_accounts()
 
 
@@ -107,7 +89,7 @@ def disconnect(request: HttpRequest, pk: int) -> HttpResponse:
     account = get_object_or_404(Account, pk=pk, owner=_owner(request))
     name, resource = str(account), account.resource
     try:
-        revoke(account)
+        account.network_object.revoke(account)
     except JobError:
         text = _(
             "%(name)s is disconnected, but %(who)s could not be told. You can also remove Offload in its settings."
@@ -149,75 +131,45 @@ def picture(request: HttpRequest, job: UUID, number: int) -> HttpResponseBase:
     return response
 
 
-# --- Steps: each connects with what its valid form says, returns where the browser goes, or raises JobError ----------
+def _network_or_404(name: str) -> Network:
+    try:
+        return network_named(name)
+    except LookupError:
+        raise Http404 from None
 
 
-def _connect_mastodon(request: HttpRequest, asked: dict[str, Any]) -> str:
-    """Registers this site if need be, and sends the browser to the server's own page.
+def _begin(request: HttpRequest, network: Network, asked: dict[str, Any]) -> str:
+    """Connect with what a valid form says, here or on a page of the network's own. Returns where the browser goes.
 
-    `state` ties the answer to this session, the code verifier ties the token to this server (RFC 7636).
+    `state` ties the answer of such a page to this session. Raises JobError.
     """
-    instance = asked["server"]
-    limits = mastodon.read_limits(instance)
-    app = mastodon.app_of(instance, request.build_absolute_uri(reverse("social:mastodon_callback")))
-    verifier = secrets.token_urlsafe(48) if mastodon.offers_pkce(instance) else ""
-    challenge = base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode() if verifier else ""
+    if not network.leaves:
+        _keep(request, network, network.connect(asked))
+        return reverse("social:accounts")
     state = secrets.token_urlsafe(32)
-    request.session[PENDING] = {"state": state, "app": app.pk, "verifier": verifier, "limits": limits}
-    return mastodon.authorize_url(app, state, challenge)
+    callback_url = request.build_absolute_uri(reverse("social:callback", args=[network.name]))
+    elsewhere = network.leave(asked, callback_url, state)
+    request.session[_pending_key(network)] = {"state": state, "of_network": elsewhere.pending}
+    return elsewhere.url
 
 
-def _connect_bluesky(request: HttpRequest, asked: dict[str, Any]) -> str:
-    session = bluesky.sign_in(asked["service"], asked["handle"], asked["app_password"])
-    picture, name = bluesky.picture_and_name(session)
-    account = _save(
-        request,
-        Network.BLUESKY,
-        asked["service"],
-        f"@{session.handle}",
-        session.credentials(),
-        display_name=name,
-    )
-    _show(account, picture)
-    return reverse("social:accounts")
+def _pending_key(network: Network) -> str:
+    """Session key of the authorisation that a person is about to give."""
+    return f"social_{network.name}"
 
 
-def _connect_webhook(request: HttpRequest, asked: dict[str, Any]) -> str:
-    instance = http.origin_of(asked["url"])
-    handle = http.clean(asked["name"]) or http.host_of(instance)
-    _save(request, Network.WEBHOOK, instance, handle, {"url": asked["url"], "secret": asked["secret"]})
-    return reverse("social:accounts")
-
-
-CONNECT: dict[str, tuple[type[ConnectForm], Callable[[HttpRequest, dict[str, Any]], str]]] = {
-    Network.MASTODON: (MastodonForm, _connect_mastodon),
-    Network.BLUESKY: (BlueskyForm, _connect_bluesky),
-    Network.WEBHOOK: (WebhookForm, _connect_webhook),
-}
-"""How an account is connected on each network."""
-
-
-def _save(
-    request: HttpRequest,
-    network: Network,
-    instance: str,
-    handle: str,
-    credentials: dict[str, str],
-    *,
-    limits: dict[str, int] | None = None,
-    display_name: str = "",
-) -> Account:
+def _keep(request: HttpRequest, network: Network, connected: Connected) -> None:
     """Keep a connected account, or what is new of one that was connected before; its posts need not wait any longer."""
     account, made = Account.objects.update_or_create(
         owner=_owner(request),
-        network=network,
-        instance=instance,
-        handle=handle,
+        network=network.name,
+        instance=connected.instance,
+        handle=connected.handle,
         defaults={
-            "credentials_text": json.dumps(credentials),
-            "limits": limits or {},
+            "credentials_text": json.dumps(connected.credentials),
+            "limits": connected.limits,
             "limits_read_at": timezone.now(),
-            "display_name": display_name,
+            "display_name": connected.display_name,
             "last_error": "",
             "needs_reconnect": False,
             "connected_at": timezone.now(),
@@ -226,7 +178,7 @@ def _save(
     resume(account.resource)
     text = _("%(account)s is connected.") if made else _("%(account)s is connected again.")
     messages.success(request, text % {"account": account})
-    return account
+    _show(account, connected.picture)
 
 
 def _show(account: Account, url: object) -> None:
@@ -238,19 +190,13 @@ def _show(account: Account, url: object) -> None:
             storage.delete(before)
 
 
-def _known(request: HttpRequest, network: str) -> dict[str, str]:
+def _known(request: HttpRequest, network: Network) -> dict[str, str]:
     """What the form starts with when an account of mine is to be connected again."""
     pk = request.GET.get("account", "")
     if not pk:
         return {}
-    mine = Account.objects.filter(owner=_owner(request), network=network)
-    account = get_object_or_404(mine, pk=int(pk) if pk.isdecimal() and len(pk) < 19 else 0)
-    return {
-        "server": account.instance,
-        "service": account.instance,
-        "handle": account.handle.removeprefix("@"),
-        "name": account.handle,
-    }
+    mine = Account.objects.filter(owner=_owner(request), network=network.name)
+    return network.known(get_object_or_404(mine, pk=int(pk) if pk.isdecimal() and len(pk) < 19 else 0))
 
 
 def _owner(request: HttpRequest) -> User:

@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.kinds.social.lengths import graphemes, mastodon_length, text_on, too_long
+from jobs.kinds.social.lengths import characters, graphemes, text_on, too_long
 from jobs.kinds.social.models import Account
+from jobs.kinds.social.networks import network_named
 from jobs.kinds.social.networks.bluesky.client import tid
 from jobs.kinds.social.networks.bluesky.facets import facets
 
 pytestmark = pytest.mark.apart
 
+MASTODON, BLUESKY = network_named("mastodon").rules, network_named("bluesky").rules
 FAMILY = "👨‍👩‍👧‍👦"
 EXAMPLES = json.loads(Path(__file__).with_name("lengths.json").read_text())
 """The page's script is held to the same: tests/js/compose.test.js."""
@@ -32,8 +34,8 @@ def test_a_family_emoji_is_one_character():
 @pytest.mark.parametrize("example", EXAMPLES, ids=[example["name"] for example in EXAMPLES])
 def test_each_network_counts_in_its_own_way(example):
     text = example["text"]
-    assert mastodon_length(text, 23) == example["mastodon"]
-    assert graphemes(text) == example["graphemes"]
+    assert characters(MASTODON, text, 23) == example["mastodon"]
+    assert characters(BLUESKY, text, None) == graphemes(text) == example["graphemes"]
     assert len(text.encode()) == example["bytes"]
 
 
@@ -41,9 +43,9 @@ def test_a_warning_counts_on_mastodon_and_stands_above_the_text_on_bluesky():
     mastodon = account("mastodon", characters=500)
     assert too_long("x" * 490, mastodon, "y" * 10) == ""
     assert "this one has 501" in too_long("x" * 490, mastodon, "y" * 11)
-    assert text_on("bluesky", "Hello", "Food") == "CW: Food\n\nHello"
-    assert text_on("bluesky", "", "Food") == "CW: Food"
-    assert text_on("mastodon", "Hello", "Food") == "Hello"
+    assert text_on(BLUESKY, "Hello", "Food") == "CW: Food\n\nHello"
+    assert text_on(BLUESKY, "", "Food") == "CW: Food"
+    assert text_on(MASTODON, "Hello", "Food") == "Hello"
     assert "this one has 301" in too_long("x" * 291, account("bluesky"), "Food")
 
 

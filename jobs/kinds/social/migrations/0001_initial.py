@@ -53,13 +53,7 @@ class Migration(migrations.Migration):
             name="Account",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[("mastodon", "Mastodon"), ("bluesky", "Bluesky"), ("webhook", "Webhook")],
-                        max_length=10,
-                    ),
-                ),
+                ("network", models.CharField(max_length=30)),
                 ("instance", models.CharField(max_length=300)),
                 ("handle", models.CharField(max_length=320)),
                 ("display_name", models.CharField(blank=True, default="", max_length=200)),

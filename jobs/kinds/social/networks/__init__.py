@@ -1,29 +1,30 @@
-"""What each network can do, by its name."""
+"""The registry of the networks that posts can go to. All else of this app knows them only through these functions."""
 
-from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING
 
-from ....contract import Run
-from ..models import Account, Network
-from ..post import Post
-from .bluesky import client as bluesky_client
-from .mastodon import client as mastodon_client
-from .webhook import client as webhook_client
-
-POST: dict[str, Callable[[Account, Post, Run], dict[str, Any]]] = {
-    Network.MASTODON: mastodon_client.post,
-    Network.BLUESKY: bluesky_client.post,
-    Network.WEBHOOK: webhook_client.post,
-}
-"""How it is posted to: publishes the post once over all attempts, and returns what the result shows."""
-
-READ_LIMITS: dict[str, Callable[[str], dict[str, int]]] = {Network.MASTODON: mastodon_client.read_limits}
-"""How the limits of one server are asked for, where they differ from server to server."""
+if TYPE_CHECKING:
+    from .base import Network
 
 
-def revoke(account: Account) -> None:
-    """Give the access to an account back. Raises JobError if the other side could not be told."""
-    if account.network == Network.MASTODON:
-        mastodon_client.revoke(account)
-    elif account.network == Network.BLUESKY:
-        bluesky_client.revoke(account)
+@cache
+def _all() -> "tuple[Network, ...]":
+    # Imported late: their code knows the rows of accounts, and those ask here what their network is called.
+    from .bluesky.network import Bluesky
+    from .mastodon.network import Mastodon
+    from .webhook.network import Webhook
+
+    return Mastodon(), Bluesky(), Webhook()
+
+
+def networks() -> "tuple[Network, ...]":
+    """All networks, in the order in which they are offered."""
+    return _all()
+
+
+def network_named(name: str) -> "Network":
+    """The network of that name. Raises LookupError if there is none."""
+    for network in networks():
+        if network.name == name:
+            return network
+    raise LookupError(f"There is no network named {name!r}.")

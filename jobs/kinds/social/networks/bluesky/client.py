@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 
 from .....contract import Failed, Run
 from ... import http
-from ...lengths import text_on
-from ...models import Account, Network, who
+from ...models import Account
 from ...post import Picture, Post, upload_all
 from .facets import facets
 
+LABEL = "Bluesky"
 SERVICE = "https://bsky.social"
 """Where accounts sign in that did not choose a server of their own."""
 COLLECTION = "app.bsky.feed.post"
@@ -51,7 +51,7 @@ def sign_in(service: str, handle: str, app_password: str) -> Session:
 
     https://docs.bsky.app/docs/api/com-atproto-server-create-session
     """
-    name = who(Network.BLUESKY, service)
+    name = http.named(LABEL, service)
     body = {"identifier": handle, "password": app_password}
     answer = _call("POST", service, "com.atproto.server.createSession", name, json=body)
     if answer.fields().get("error") == "AuthFactorTokenRequired":
@@ -79,7 +79,7 @@ def picture_and_name(session: Session) -> tuple[object, str]:
         "GET",
         session.pds,
         "app.bsky.actor.getProfile",
-        who(Network.BLUESKY, session.pds),
+        http.named(LABEL, session.pds),
         token=session.access,
         params={"actor": session.did},
     )
@@ -104,7 +104,6 @@ def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
     https://docs.bsky.app/docs/api/com-atproto-repo-put-record
     """
     did = account.credentials["did"]
-    text = text_on(Network.BLUESKY, post.text, post.warning)
     blobs = upload_all(account, post, run, lambda picture, number: _upload(account, picture))
     run.progress(95, _("Posting to %(who)s") % {"who": account.who})
     if not run.kept.get("sending"):
@@ -113,11 +112,11 @@ def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
             sending=True,
             rkey=tid(now, run.job_id.int),
             created_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            facets=facets(text, cache(lambda handle: _did_of(account, handle))),
+            facets=facets(post.text, cache(lambda handle: _did_of(account, handle))),
             # A blob is named by its content: those that a later attempt uploads once more are the same.
             blobs=blobs,
         )
-    record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": run.kept["created_at"]}
+    record: dict[str, Any] = {"$type": COLLECTION, "text": post.text, "createdAt": run.kept["created_at"]}
     if run.kept["facets"]:
         record["facets"] = run.kept["facets"]
     if post.language:

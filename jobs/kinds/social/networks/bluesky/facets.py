@@ -9,8 +9,9 @@ from typing import Any
 
 import regex
 
-from ...lengths import URL, graphemes
+from ...lengths import LINK, graphemes
 
+URL = regex.compile(LINK)
 MENTION = regex.compile(
     r"(?<![\w@/.])@((?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z][a-zA-Z0-9-]*[a-zA-Z0-9])"
 )

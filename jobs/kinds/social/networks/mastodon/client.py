@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import regex
 from django.utils.translation import gettext as _
 
 from .....contract import Failed, Run, TryAgain
 from ... import http
 from ...lengths import REMOTE_MENTION
-from ...models import Account, MastodonApp, Network, who
+from ...models import Account
 from ...post import Picture, Post, upload_all
+from .models import MastodonApp
 
+LABEL = "Mastodon"
 SCOPES = "read:accounts read:statuses write:statuses write:media"
 NEWEST = 40
 """Statuses that are looked through for a post whose outcome is unknown; the most that one request gives."""
@@ -40,11 +43,11 @@ class Profile:
 
 
 def read_limits(instance: str) -> dict[str, int]:
-    """What one post may hold on this server (see Account.limits). Raises Failed if it is no Mastodon server.
+    """What one post may hold on this server (see networks.base.Limits). Raises Failed if it is no Mastodon server.
 
     https://docs.joinmastodon.org/methods/instance/#v2, and #v1 for servers older than 4.0.
     """
-    name = who(Network.MASTODON, instance)
+    name = http.named(LABEL, instance)
     for version in ("v2", "v1"):
         answer = http.request("GET", f"{instance}/api/{version}/instance", name)
         fields = answer.fields()
@@ -70,7 +73,7 @@ def read_limits(instance: str) -> dict[str, int]:
 
 def offers_pkce(instance: str) -> bool:
     """Whether the server says that it checks code challenges with S256 (RFC 8414; Mastodon since 4.3)."""
-    answer = http.request("GET", f"{instance}/.well-known/oauth-authorization-server", who(Network.MASTODON, instance))
+    answer = http.request("GET", f"{instance}/.well-known/oauth-authorization-server", http.named(LABEL, instance))
     methods = answer.fields().get("code_challenge_methods_supported")
     return answer.ok and isinstance(methods, list) and "S256" in methods
 
@@ -83,7 +86,7 @@ def app_of(instance: str, callback_url: str) -> MastodonApp:
     app = MastodonApp.objects.filter(instance=instance, callback_url=callback_url, scopes=SCOPES).first()
     if app and _is_known(app):
         return app
-    name = who(Network.MASTODON, instance)
+    name = http.named(LABEL, instance)
     form = {"client_name": "Offload", "redirect_uris": callback_url, "scopes": SCOPES}
     fields = http.expect(http.request("POST", f"{instance}/api/v1/apps", name, data=form), name).fields()
     client = {key: http.secret(fields.get(key)) for key in ("client_id", "client_secret")}
@@ -126,7 +129,7 @@ def token_for(app: MastodonApp, code: str, verifier: str) -> str:
 
     https://docs.joinmastodon.org/methods/oauth/#token
     """
-    name = who(Network.MASTODON, app.instance)
+    name = http.named(LABEL, app.instance)
     form = {
         "grant_type": "authorization_code",
         "code": code,
@@ -147,12 +150,12 @@ def token_for(app: MastodonApp, code: str, verifier: str) -> str:
 
 def _token_request(app: MastodonApp, form: dict[str, str]) -> http.Answer:
     url = f"{app.instance}/oauth/token"
-    return http.request("POST", url, who(Network.MASTODON, app.instance), data=form | app.client)
+    return http.request("POST", url, http.named(LABEL, app.instance), data=form | app.client)
 
 
 def profile(instance: str, token: str) -> Profile:
     """Whose token it is. https://docs.joinmastodon.org/methods/accounts/#verify_credentials"""
-    name = who(Network.MASTODON, instance)
+    name = http.named(LABEL, instance)
     url = f"{instance}/api/v1/accounts/verify_credentials"
     fields = http.expect(http.request("GET", url, name, headers=_bearer(token)), name).fields()
     account_id, username = http.clean(fields.get("id")), http.clean(fields.get("username"))
@@ -307,7 +310,7 @@ def _essence_there(status: dict[str, Any]) -> list[str]:
 
 def _essence(text: str) -> str:
     """What of a text stays: servers change white space and shorten mentions to names."""
-    return "".join(REMOTE_MENTION.sub(r"@\1", unicodedata.normalize("NFKC", text)).split())
+    return "".join(regex.sub(REMOTE_MENTION, r"@\1", unicodedata.normalize("NFKC", text)).split())
 
 
 def _bearer(token: str) -> dict[str, str]:

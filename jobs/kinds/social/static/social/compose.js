@@ -1,15 +1,9 @@
 // Shows a post as each chosen account will, and counts as its network does, while it is written. All wording comes from
 // the server; what it says after the submit is the truth. Without this script the form is the same, without a preview.
 
-// The same as in lengths.py: tests/kinds/social/lengths.json holds both to one table of examples.
-const URLS = /https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}…]/gu;
-const WORD = "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
-const REMOTE_MENTIONS = new RegExp(
-  `(?<![\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}/])@(${WORD}[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}.-]*)@${WORD}+(?:[.:-]${WORD}+)*`,
-  "gu",
-);
-const LINKED = /https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]}…]|(?<![\p{L}\p{N}_@/.])[@#][\p{L}\p{N}_](?:[\p{L}\p{N}_@.-]*[\p{L}\p{N}_])?/gu;
-const SHOWN_OF_LINK = 30; // characters of a link that Mastodon shows
+// What differs from network to network is in an account's `limits` and `rules` (networks/base.py and lengths.py say what
+// they mean). It counts as lengths.py does: tests/kinds/social/lengths.json holds both to one table of examples.
+const MENTION_OR_TAG = "(?<![\\p{L}\\p{N}_@/.])[@#][\\p{L}\\p{N}_](?:[\\p{L}\\p{N}_@.-]*[\\p{L}\\p{N}_])?";
 const THUMBNAIL = 480; // pixels
 
 /** What people see as characters. */
@@ -17,26 +11,33 @@ export function graphemes(text) {
   return [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text)].length;
 }
 
-/** Length as Mastodon counts: each link as `perUrl`, mentions without their server. */
-export function mastodonLength(text, perUrl) {
-  return graphemes(text.replace(URLS, "x".repeat(perUrl)).replace(REMOTE_MENTIONS, "@$1"));
+/** Length of a text in graphemes, as a network counts them. perUrl: what a link counts as; null: as it is. */
+export function characters(rules, text, perUrl) {
+  return graphemes(shortMentions(rules, perUrl ? text.replace(every(rules.links), "x".repeat(perUrl)) : text));
 }
 
-/** The text as it is posted. */
-export function textOn(network, text, warning) {
-  return warning && network === "bluesky" ? `CW: ${warning}\n\n${text}`.trimEnd() : text;
+/** The text as it is posted: with its warning above it, where the network knows no warnings. */
+export function textOn(rules, text, warning) {
+  return warning && rules.warning === "above" ? filled(rules.warned, { warning, text }).trimEnd() : text;
 }
 
 /** How long the post is for an account and how long it may be, in each unit that is limited: {unit, length, limit}. */
-export function counts({ network, limits }, text, warning = "") {
-  const posted = textOn(network, text, warning);
-  const characters = limits.characters_per_url
-    ? graphemes(warning) + mastodonLength(posted, limits.characters_per_url)
-    : graphemes(posted);
+export function counts({ rules, limits }, text, warning = "") {
+  const posted = textOn(rules, text, warning);
+  const length = characters(rules, posted, limits.characters_per_url);
+  const beside = rules.warning === "hides" ? graphemes(warning) : 0;
   return [
-    { unit: "characters", length: characters, limit: limits.characters },
+    { unit: "characters", length: length + beside, limit: limits.characters },
     { unit: "bytes", length: new TextEncoder().encode(posted).length, limit: limits.bytes },
   ].filter(({ limit }) => limit);
+}
+
+function every(pattern) {
+  return new RegExp(pattern, "gu");
+}
+
+function shortMentions(rules, text) {
+  return rules.short_mentions ? text.replace(every(rules.short_mentions), "@$1") : text;
 }
 
 /** The count that a person has to know: the one that is over its limit, else that of the characters. */
@@ -150,10 +151,10 @@ class Composer {
         part("handle").textContent = account.name ? `${account.handle} · ${account.label}` : account.label;
         if (account.avatar) part("avatar").src = account.avatar;
         part("avatar").hidden = !account.avatar;
-        const hidesBehindWarning = account.network !== "bluesky" && warning;
-        part("warning").textContent = hidesBehindWarning ? warning : "";
-        part("warning").hidden = !hidesBehindWarning;
-        part("text").append(...marked(textOn(account.network, text, warning), account.network));
+        const apart = warning && account.rules.warning !== "above";
+        part("warning").textContent = apart ? warning : "";
+        part("warning").hidden = !apart;
+        part("text").append(...marked(account.rules, textOn(account.rules, text, warning)));
         const pictures = this.pictures();
         part("pictures").append(...pictures.map((picture) => this.thumbnail(picture)));
         part("pictures").hidden = pictures.length === 0;
@@ -202,24 +203,25 @@ class Composer {
 }
 
 /** The text in pieces: what the network makes clickable is marked. */
-function marked(text, network) {
+function marked(rules, text) {
   const pieces = [];
   let end = 0;
-  for (const match of text.matchAll(LINKED)) {
+  for (const match of text.matchAll(every(`${rules.links}|${MENTION_OR_TAG}`))) {
     const part = document.createElement("span");
     part.className = "linked";
-    part.textContent = network === "mastodon" ? asMastodonShows(match[0]) : match[0];
+    part.textContent = shown(rules, match[0]);
     pieces.push(text.slice(end, match.index), part);
     end = match.index + match[0].length;
   }
   return [...pieces, text.slice(end)];
 }
 
-function asMastodonShows(part) {
-  if (part.startsWith("@")) return part.replace(REMOTE_MENTIONS, "@$1");
-  if (!part.includes("://")) return part;
-  const shown = part.replace(/^https?:\/\/(www\.)?/, "");
-  return shown.length > SHOWN_OF_LINK ? `${shown.slice(0, SHOWN_OF_LINK)}…` : shown;
+/** A link, mention or tag as the network shows it. */
+export function shown(rules, part) {
+  if (part.startsWith("@")) return shortMentions(rules, part);
+  if (!rules.shown_of_link || !part.includes("://")) return part;
+  const link = part.replace(/^https?:\/\/(www\.)?/, "");
+  return link.length > rules.shown_of_link ? `${link.slice(0, rules.shown_of_link)}…` : link;
 }
 
 function start() {
