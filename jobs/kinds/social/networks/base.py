@@ -171,7 +171,7 @@ class Network:
 
     def problems(self) -> Iterator[str]:
         """What is missing or can't be right, a sentence each."""
-        name = getattr(self, "name", "")
+        name = str(getattr(self, "name", ""))
         if not (name.isidentifier() and name.islower() and len(name) <= LONGEST_NAME):
             yield f"its name must be one word of lower-case letters, digits and _, {LONGEST_NAME} characters at most."
         if not getattr(self, "label", ""):
@@ -184,7 +184,7 @@ class Network:
         if not isinstance(getattr(self, "rules", None), Rules):
             yield "its rules are missing: how a post is counted and shown."
         form = getattr(self, "form", None)
-        if form is None or not issubclass(form, ConnectForm):
+        if not (isinstance(form, type) and issubclass(form, ConnectForm)):
             yield "its form is missing, a ConnectForm: what a person says in order to connect an account."
         elif getattr(form, "address_field", "") not in form.base_fields:
             yield "its form does not say in address_field which of its fields shows errors about the other side."
