@@ -55,6 +55,8 @@ ROWS = {
 
 MAIL = "tests/kinds/email/test_sending.py::"
 POSTING = "tests/kinds/social/test_posting.py::"
+MASTODON = "tests/kinds/social/networks/mastodon/test_posting.py::"
+BLUESKY = "tests/kinds/social/networks/bluesky/test_posting.py::"
 HTTP = "tests/kinds/social/test_http.py::"
 MEDIA = "tests/kinds/media/"
 ELSEWHERE = {
@@ -66,15 +68,15 @@ ELSEWHERE = {
         f"{POSTING}test_a_rate_limit_is_waited_for_and_named",
         f"{POSTING}test_a_server_in_trouble_is_tried_again",
         f"{POSTING}test_a_server_that_stays_in_trouble_ends_the_job_with_the_reason",
-        f"{POSTING}test_a_rate_limit_of_bluesky_is_waited_for",
+        f"{BLUESKY}test_a_rate_limit_of_bluesky_is_waited_for",
         f"{HTTP}test_a_body_that_trickles_in_is_given_up",
         f"{HTTP}test_an_answer_that_is_not_http_is_no_answer",
     ],
     23: [
-        f"{POSTING}test_a_reply_lost_after_the_post_was_made_leaves_one_status",
+        f"{MASTODON}test_a_reply_lost_after_the_post_was_made_leaves_one_status",
         "tests/kinds/social/test_practice_network.py::test_whatever_the_network_does_there_is_one_status",
     ],
-    24: [f"{POSTING}test_a_lost_reply_of_bluesky_is_repeated_with_the_same_record"],
+    24: [f"{BLUESKY}test_a_lost_reply_of_bluesky_is_repeated_with_the_same_record"],
     27: [
         f"{HTTP}test_no_form_of_a_private_address_is_called",
         f"{HTTP}test_a_redirect_to_loopback_is_not_followed_and_its_body_is_bounded",

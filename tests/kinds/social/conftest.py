@@ -37,6 +37,13 @@ def start(settings) -> Iterator[Start]:
 
 
 @pytest.fixture
+def page(client, user):
+    """A browser in which ann is signed in."""
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
 def pds(start) -> Pds:
     server: Pds = start(Pds)
     return server

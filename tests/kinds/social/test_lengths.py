@@ -1,19 +1,13 @@
-"""How long a post is on each network, and what of a Bluesky post can be clicked."""
+"""How long a post is on each network."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from jobs.kinds.social.lengths import characters, graphemes, text_on, too_long
 from jobs.kinds.social.models import Account
 from jobs.kinds.social.networks import network_named
-from jobs.kinds.social.networks.bluesky.client import tid
-from jobs.kinds.social.networks.bluesky.facets import facets
 
 pytestmark = pytest.mark.apart
 
@@ -60,42 +54,3 @@ def test_a_text_that_is_too_long_is_told_by_how_much_and_where():
     assert "up to 300 characters; this one has 301, which is 1 too many" in too_long(FAMILY * 301, bluesky)
     assert "up to 3,000 bytes; this one has 3,025, which is 25 too many" in too_long(FAMILY * 121, bluesky)
     assert too_long("x" * 9000, account("webhook")) == ""
-
-
-def clickable(text: str) -> list[tuple[str, str]]:
-    """The clickable parts of a text, with what they lead to."""
-    return [
-        (text.encode()[slice(*facet["index"].values())].decode(), list(facet["features"][0].values())[1])
-        for facet in facets(text, {"bob.test": "did:plc:bob"}.get)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("(https://example.org/a_b?c=d#e).", [("https://example.org/a_b?c=d#e", "https://example.org/a_b?c=d#e")]),
-        ("é @bob.test, @Bob.Test! @nobody.test", [("@bob.test", "did:plc:bob"), ("@Bob.Test", "did:plc:bob")]),
-        ("ann@bob.test https://x.example/@bob.test", [("https://x.example/@bob.test",) * 2]),
-        ("#one #2 #3d, #a-b! x#no # #!", [("#one", "one"), ("#3d", "3d"), ("#a-b", "a-b")]),
-        ("https://x.example/#part #" + "y" * 65, [("https://x.example/#part",) * 2]),
-    ],
-)
-def test_links_mentions_and_tags_are_found_with_their_bytes(text, parts):
-    assert clickable(text) == parts
-
-
-@given(st.text())
-def test_facets_lie_inside_the_text_in_order_and_apart(text):
-    ends = [tuple(facet["index"].values()) for facet in facets(text, lambda handle: f"did:plc:{handle}")]
-    size = len(text.encode(errors="surrogatepass"))
-    assert ends == sorted(ends)
-    assert all(0 <= start < end <= size for start, end in ends)
-    assert all(one[1] <= other[0] for one, other in pairwise(ends))
-
-
-def test_record_keys_sort_by_time_and_have_the_form_of_a_tid():
-    now = datetime(2026, 11, 22, 15, tzinfo=UTC)
-    keys = [tid(now + timedelta(microseconds=step), clock=1023 - step) for step in range(50)]
-    assert keys == sorted(keys)
-    assert all(len(key) == 13 and key[0] in "234567abcdefghij" for key in keys)
-    assert tid(datetime(1970, 1, 1, tzinfo=UTC), 0) == "2" * 13

@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.core.waiting import waits_of
-from jobs.kinds.social.models import Account, MastodonApp
+from jobs.kinds.social.models import Account
+from jobs.kinds.social.networks.mastodon.models import MastodonApp
 from jobs.models import Job, Status
 from jobs.sandbox.webhooks import webhook_secret
 from tests.kinds.social.conftest import attempted, connected, posted, result_of

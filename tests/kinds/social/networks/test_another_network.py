@@ -11,7 +11,7 @@ from jobs.kinds.social.models import Account
 from jobs.models import Job
 from tests.kinds.social.conftest import attempted, result_of
 from tests.kinds.social.networks.guestbook import Book, Guestbook, LockedGuestbook, account_in, add
-from tests.kinds.social.test_pictures import photo
+from tests.kinds.social.pictures import photo
 from tests.kinds.social.test_rules import handed_to_the_script
 from tests.servers.stand_in import Reply
 
