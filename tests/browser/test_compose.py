@@ -1,5 +1,7 @@
 """Writing a post: what the page shows and counts meanwhile, and the way from there to the network."""
 
+import json
+from dataclasses import asdict
 from io import BytesIO
 from typing import Any
 
@@ -11,10 +13,13 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from jobs.kinds.media.models import MediaFile, Version
+from jobs.kinds.social.lengths import counts
 from jobs.kinds.social.models import Account
+from jobs.kinds.social.networks import networks
 from jobs.models import Job
 from tests.kinds.social.conftest import connected
-from tests.processes import wait_until
+from tests.kinds.social.networks.guestbook import Guestbook, account_in, add
+from tests.processes import ROOT, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, databases=["default", "sandbox"])]
 
@@ -88,6 +93,38 @@ def test_the_counter_counts_as_each_network_does(open_page, user, accounts):
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url("**/jobs/submits/*/")
     assert Job.objects.count() == 2
+
+
+def test_a_further_network_is_counted_and_shown_by_rules_of_its_own(open_page, user, monkeypatch):
+    add(monkeypatch, Guestbook())
+    account_in("https://book.example", user)
+    page = open_page(FORM, user=user)
+    choose_all(page)
+    page.get_by_label("Text").fill("Hello @bob@other.example https://example.org/a/long/way")
+    page.get_by_text("Warning, language").click()
+    page.get_by_label("Content warning").fill("Boats")
+    expect(posts(page).locator(".text")).to_have_text("[Boats] Hello @bob example.or…")
+    expect(posts(page).locator(".warning")).to_be_hidden()
+    expect(page.locator("[data-counters] li")).to_have_text("Guestbook (book.example): 24 of 40 characters")
+
+
+COUNTED_HERE = """async (texts) => {
+  const { counts } = await import("/static/social/compose.js");
+  const { accounts } = JSON.parse(document.getElementById("compose").textContent);
+  const counted = ([pk, account]) => [pk, texts.map(([text, warning]) => counts(account, text, warning))];
+  return Object.fromEntries(Object.entries(accounts).map(counted));
+}"""
+
+
+def test_the_browser_counts_for_each_network_what_the_server_counts(open_page, user, monkeypatch):
+    add(monkeypatch, Guestbook())
+    accounts = [connected(user, network.name, "https://x.example", "@ann", {}) for network in networks()]
+    examples = json.loads((ROOT / "tests/kinds/social/lengths.json").read_text())
+    texts = [(example["text"], warning) for example in examples for warning in ("", "Boats & @bob@other.example")]
+    page = open_page(FORM, user=user)
+    assert page.evaluate(COUNTED_HERE, texts) == {
+        str(account.pk): [[asdict(count) for count in counts(account, *text)] for text in texts] for account in accounts
+    }
 
 
 def test_pictures_are_shown_before_they_are_sent(open_page, user, accounts):

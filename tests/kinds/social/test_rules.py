@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from jobs.kinds.social import networks as registry
 from jobs.kinds.social.networks import networks
 from tests.kinds.social.conftest import connected
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 
+NETWORKS = {network.name: network for network in networks()}
 FILE = Path(__file__).with_name("rules.json")
 """By network what tests/js/compose.test.js goes by."""
 
@@ -42,9 +44,25 @@ def test_the_page_hands_its_script_the_rules_and_limits_of_each_network(told):
 
 
 def test_the_tests_of_the_script_go_by_what_the_page_hands_it(told):
-    assert json.loads(FILE.read_text()) == {
-        name: {part: account[part] for part in ("limits", "rules")} for name, account in told.items()
-    }
+    for name, expected in json.loads(FILE.read_text()).items():
+        assert {part: told[name][part] for part in ("limits", "rules")} == expected
+
+
+def test_the_page_says_in_words_what_the_rules_say(client, user, monkeypatch):
+    monkeypatch.setattr(registry, "_all", lambda: tuple(map(NETWORKS.get, ("mastodon", "bluesky", "webhook"))))
+    client.force_login(user)
+    page = client.get("/jobs/new/social/").content.decode()
+    for sentence in (
+        "Post to your Mastodon, Bluesky and webhook accounts at once.",
+        "Shown first; Mastodon hides the rest until somebody asks for it. On Bluesky it stands above the text.",
+        "On Bluesky everybody always can.",
+    ):
+        assert f">{sentence}</" in page
+    monkeypatch.setattr(registry, "_all", lambda: (NETWORKS["webhook"],))
+    page = client.get("/jobs/new/social/").content.decode()
+    assert ">Post to your webhook accounts at once.</" in page
+    assert ">Shown first.</" in page
+    assert "everybody always can" not in page
 
 
 def test_the_script_names_no_network():

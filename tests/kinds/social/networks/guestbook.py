@@ -69,6 +69,7 @@ class LockedGuestbook(Guestbook):
 
     name = "locked"
     label = "Locked guestbook"
+    noun = "locked guestbook"
 
     def leave(self, asked: dict[str, Any], callback_url: str, state: str) -> Elsewhere:
         return Elsewhere(f"{asked['address']}/knock?to={callback_url}&state={state}", asked)

@@ -6,7 +6,6 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from jobs.kinds.social.checks import check_networks
-from jobs.kinds.social.networks import networks
 from jobs.kinds.social.networks.base import ConnectForm, Limits, Network
 from tests.kinds.social.networks.guestbook import Guestbook, LockedGuestbook, add
 
@@ -114,8 +113,3 @@ def test_the_command_refuses_a_network_of_which_only_the_name_is_there(monkeypat
     said = str(refused.value)
     for sentence in (LIMITS, RULES, FORM, CONNECT, POST, REVOKE):
         assert f"(offload.E006) Network Nostr: {sentence}" in said
-
-
-def test_networks_are_offered_in_the_order_of_the_registry(monkeypatch):
-    add(monkeypatch, Guestbook())
-    assert [network.name for network in networks()] == ["mastodon", "bluesky", "webhook", "guestbook"]
