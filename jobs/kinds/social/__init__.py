@@ -1,1 +1,1 @@
-"""Posts to social networks: Mastodon, Bluesky, and webhooks."""
+"""Posts to social networks and webhooks. Each is an object in `networks`."""

@@ -20,7 +20,7 @@ class OnNetwork(admin.SimpleListFilter):
     """Accounts of one network."""
 
     title = _("network")
-    parameter_name = "network"
+    parameter_name = "network__exact"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         """All networks by what people call them."""

@@ -10,6 +10,7 @@ from PIL import Image
 
 from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account
+from jobs.kinds.social.networks import networks
 from jobs.kinds.social.networks.mastodon.models import MastodonApp
 from tests.kinds.social.connecting import (
     ACCOUNTS,
@@ -148,6 +149,17 @@ def test_staff_see_accounts_without_credentials_and_can_not_change_them(client, 
             assert CarelessMastodon.TOKEN not in text
             assert "client-secret" not in text
         assert client.post(one, {"handle": "x"}).status_code == 403
+
+
+def test_staff_find_accounts_by_what_people_call_their_network(client, mastodon_account, webhook_account):
+    client.force_login(User.objects.create_superuser("root", "root@example.org", "a-long-password"))
+    listing = reverse("admin:offload_social_account_changelist")
+    page = client.get(listing).content.decode()
+    for network in networks():
+        assert f'<a href="?network__exact={network.name}">{network}</a>' in page
+    assert page.count(">Mastodon</td>") == page.count(">Webhook</td>") == 1
+    page = client.get(listing, {"network__exact": "webhook"}).content.decode()
+    assert (mastodon_account.handle in page, webhook_account.handle in page) == (False, True)
 
 
 def test_when_their_owner_goes_the_accesses_are_given_back(
