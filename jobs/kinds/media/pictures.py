@@ -171,7 +171,7 @@ def _memory(limit: int) -> Iterator[None]:
 @contextmanager
 def _reading(max_pixels: int) -> Iterator[None]:
     """Turn what Pillow raises while it reads a file into sentences for the file's owner."""
-    Image.MAX_IMAGE_PIXELS = max_pixels
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -194,6 +194,8 @@ def _reading(max_pixels: int) -> Iterator[None]:
             _("The picture can't be read: its file is damaged or incomplete. Please send it again, or another copy."),
             can_retry=False,
         ) from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _whole(width: int, height: int) -> float:

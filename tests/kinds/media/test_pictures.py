@@ -226,11 +226,13 @@ def test_a_truncated_picture_gets_a_clear_sentence(convert, name):
 @pytest.mark.parametrize("pixels", [200_000, 130_000])
 def test_a_picture_with_too_many_pixels_gets_a_clear_sentence(convert, pixels):
     limits = Limits(pixels, LIMITS.seconds, LIMITS.memory)  # 240,000 are more, once a little and once a lot
+    pillows_own = Image.MAX_IMAGE_PIXELS
 
     with pytest.raises(Failed, match=re.escape(f"more than {pixels / 1e6:g} million pixels")) as failure:
         convert(picture("PNG"), limits)
 
     assert failure.value.code == "too_many_pixels"
+    assert pillows_own == Image.MAX_IMAGE_PIXELS
 
 
 def test_running_out_of_memory_gets_a_clear_sentence(convert):
