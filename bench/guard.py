@@ -4,7 +4,7 @@
 
 Each side runs from its own tree with its own benches (bench/side.py). What counts is the ratio within a round, so that
 the machine's moods fall on both. A case whose median is below 0.95 gets more rounds as long as there is time; the exit
-code says whether one stays below. At most ten minutes.
+code says whether one stays below. About ten minutes.
 """
 
 import argparse

@@ -28,7 +28,9 @@ DATABASE = os.environ.get("OFFLOAD_TEST_DATABASE", "sqlite")
 
 AFTERWARDS = """
 cat
-for pid in "$0"/postgresql/postmaster.pid; do [ -e "$pid" ] && kill -QUIT "$(head -n 1 "$pid")"; done
+for pid in "$0"/postgresql/postmaster.pid "$0"/*/postgresql/postmaster.pid; do
+    [ -e "$pid" ] && kill -QUIT "$(head -n 1 "$pid")"
+done
 rm -rf "$0" 2>/dev/null || { sleep 1; rm -rf "$0"; }
 """
 """Waits for the end of this process, even by kill -9, and removes its folder; and ends what is no child of it first:

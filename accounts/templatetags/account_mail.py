@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from django import template
-from django.conf import settings
 from django.template import RequestContext
 
 from accounts import adapter
@@ -22,9 +21,3 @@ def newest_mail(context: RequestContext) -> Job | None:
 def next_mail_from(context: RequestContext, address: str = "") -> datetime | None:
     """`{% next_mail_from address as moment %}`: from when on that mail may be sent again, None if it may now."""
     return adapter.next_mail_from(context.request, address) if context.request else None
-
-
-@register.simple_tag
-def sandbox() -> bool:
-    """`{% sandbox as sandbox %}`: whether mails go to the mail catcher that comes with the project."""
-    return settings.SANDBOX

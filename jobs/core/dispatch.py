@@ -128,7 +128,8 @@ def without_hint(job_ids: list[UUID], queue: Queue) -> list[UUID]:
         for message in messages:
             pipe.exists(message)
         exist = pipe.execute()
-    return [job_id for job_id, exists in zip(job_ids, exist, strict=True) if not exists]
+    without = [job_id for job_id, exists in zip(job_ids, exist, strict=True) if not exists]
+    return without if place is not None or job_ids[0] in without else [job_ids[0], *without]
 
 
 def drop_if_no_line(client: Redis, error: ResponseError, *keys: str) -> None:

@@ -1,9 +1,10 @@
-"""Template tags for pages that show jobs: `{% load jobs %}`."""
+"""Template tags for pages that show jobs: `{% load offload %}`."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils.safestring import mark_safe
 
 from ..models import Job
@@ -42,3 +43,9 @@ def _shown(jobs: Iterable[Job], how: str) -> dict[str, Any]:
 def refresh(unfinished: bool) -> dict[str, Any]:
     """For the head of a page with cards: without JavaScript it loads itself again while one is unfinished."""
     return {"unfinished": unfinished}
+
+
+@register.simple_tag
+def sandbox() -> bool:
+    """`{% sandbox as sandbox %}`: whether the stand-ins for the outside world are on (mails go to the mail catcher)."""
+    return settings.SANDBOX

@@ -40,11 +40,12 @@ PAUSE_SECONDS = 1
 """How often the loop looks whether staff have paused its queues. No job of such a queue can be claimed; this leaves the
 hints where they are."""
 POP_SECONDS = 1
-"""How long the loop waits for a hint before it looks after everything else."""
+"""How long the loop waits for a hint before it looks after everything else; with a short lease, a quarter of that."""
 URGENT_SECONDS = 0.1
 """How often a worker that has no other place left looks for an urgent hint."""
-RENEW_SECONDS = 1.0
-"""How often the loop looks which leases are to be renewed, at least four times a lease."""
+JUMP_SECONDS = 1.0
+"""When the wall clock has moved so much further (or back) than the monotonic one, the machine slept, or its clock was
+set: whatever is known of leases may be wrong."""
 
 MESSAGE = Message.redis_job_namespace_prefix
 TAKE = """
@@ -106,6 +107,8 @@ class OffloadWorker(rq.Worker):
         self._redis_away_until = 0.0
         self._take = self.connection.register_script(TAKE)
         self._done = b""
+        self._beat = min(float(POP_SECONDS), settings.JOB_LEASE_SECONDS / 4)
+        self._clocks_apart = time.time() - time.monotonic()
         self._due: dict[str, float] = {}
         self._looked_at = self._frees_from = 0.0
 
@@ -125,7 +128,7 @@ class OffloadWorker(rq.Worker):
             free = self._with_database(self.runner.free) or 0
             served = [queue for queue in self.role.queues if queue not in self._paused and self._places(queue, free)]
             if not served:
-                self._with_database(partial(self.runner.wait, POP_SECONDS))
+                self._with_database(partial(self.runner.wait, self._beat))
             elif hints := self._with_redis(partial(self._pop, served, free)):
                 self._with_database(partial(self._claim, hints))
             elif free <= self.runner.kept:
@@ -148,7 +151,7 @@ class OffloadWorker(rq.Worker):
         try:
             taken = self._take(keys, [MESSAGE, self._done, free, *(self._places(queue, free) for queue in queues)])
             self._done = b""
-            if not taken and free > self.runner.kept and (found := self.connection.blpop(keys, POP_SECONDS)):
+            if not taken and free > self.runner.kept and (found := self.connection.blpop(keys, self._beat)):
                 self._done = cast(bytes, found[1])
                 taken = [self._done]
         except ResponseError as error:
@@ -179,7 +182,7 @@ class OffloadWorker(rq.Worker):
 
     def _look_after(self) -> None:
         """What has to happen about every second, whatever else goes on."""
-        if self.runner.running and self._is_due("renew", min(RENEW_SECONDS, settings.JOB_LEASE_SECONDS / 4)):
+        if self.runner.running and self._is_due("renew", self._beat):
             self._renew()
             self._stop_cancelled()
         if self._is_due("pause", PAUSE_SECONDS):
@@ -194,10 +197,13 @@ class OffloadWorker(rq.Worker):
     def _renew(self) -> None:
         """Renew the leases that are due, and end the jobs that are lost or past their time limit.
 
-        A job that is done before a quarter of its lease is over costs no renewal.
+        A job that is done before a quarter of its lease is over costs no renewal. After a sleep of the machine all are
+        due at once: the leader waits SETTLE_SECONDS for that (jobs.worker.sweep).
         """
         now = time.monotonic()
-        due = {job_id: claim for job_id, claim in list(self.runner.running.items()) if claim.is_due(now)}
+        apart = time.time() - now
+        jumped, self._clocks_apart = abs(apart - self._clocks_apart) > JUMP_SECONDS, apart
+        due = {job_id: claim for job_id, claim in list(self.runner.running.items()) if jumped or claim.is_due(now)}
         over = lifecycle.renew(self.name, {job_id: claim.job.attempt for job_id, claim in due.items()})
         for job_id, claim in due.items():
             if job_id not in over:
@@ -260,6 +266,8 @@ class OffloadWorker(rq.Worker):
         Worker.objects.filter(pk=self.name).delete()
         sweep.resign(self.name)
         self._with_redis(self.register_death)
+        if self._done:
+            self._with_redis(partial(self.connection.delete, MESSAGE.encode() + self._done))
         for job_id in list(self.runner.running):
             self.runner.give_up(job_id)
 

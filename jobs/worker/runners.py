@@ -29,7 +29,7 @@ KEPT = 1
 
 RENEW_AFTER = 0.25
 """How much of a lease may be over before it is renewed."""
-RENEW_ENDED_AFTER = 0.5
+RENEW_ENDED_AFTER = 0.4
 """The same for a job whose code has ended: its outcome is about to be written, and the lease need not be."""
 
 RESULTS = 100

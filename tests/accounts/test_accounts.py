@@ -75,6 +75,7 @@ def test_a_sign_up_from_the_form_to_the_first_sign_in_with_a_real_worker(client,
 def test_the_page_after_sign_up_shows_the_mails_job_and_nobody_else_can(client, other_client):
     answer = sign_up(client)
     job = Job.objects.get()
+    assert job.queue == "urgent"
     page = client.get(answer.url)
     assert f'data-id="{job.pk}"' in page.text
     assert "E-mail to ann@example.org" in page.text

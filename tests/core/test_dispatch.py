@@ -79,6 +79,16 @@ def test_the_sweep_pushes_a_hint_again_that_a_worker_took_and_died_with_when_its
     assert [raw.decode() for raw in redis.lrange("rq:queue:network", 0, -1)] == [str(waiting.pk), str(lost.pk)]
 
 
+def test_it_is_found_also_while_other_jobs_lack_their_message(redis):
+    lost, waiting, unpushed = accept(3)
+    assert redis.lpop("rq:queue:network") == str(lost.pk).encode()
+    redis.lrem("rq:queue:network", 1, str(unpushed.pk))
+    redis.delete(f"rq:job:{unpushed.pk}")
+    sweep.push_missing()
+    pushed = [raw.decode() for raw in redis.lrange("rq:queue:network", 0, -1)]
+    assert pushed == [str(waiting.pk), str(lost.pk), str(unpushed.pk)]
+
+
 def test_what_is_no_queue_is_deleted_and_the_jobs_are_pushed_again(redis):
     (job,) = accept()
     redis.set("rq:queue:network", "no queue")

@@ -9,7 +9,7 @@ const HIDDEN = 30_000; // ms between two looks at the least while the tab is hid
 const TIMEOUT = 15_000; // ms after which a request without an answer is given up
 const BACKOFF = 1_000; // ms before the first new try after an error; doubles up to BACKOFF_MAX
 const BACKOFF_MAX = 30_000;
-const AT_ONCE = 50; // jobs in one request, as many as the server answers for (views.AT_ONCE); the others take turns
+const AT_ONCE = 50; // jobs in one request, as many as the server answers for (AT_ONCE in jobs/web/polling.py); the others take turns
 
 /** Milliseconds before the next try after `failures` errors in a row: exponential, half of it random. */
 export function pause(failures, random = Math.random) {

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from jobs.core import lifecycle
 from jobs.kind import ClaimLost, Submission
+from jobs.kinds.email.kind import mailbox
 from jobs.kinds.personal import erasure
 from jobs.models import Job, Leftover, Resource, Status, Submit
 from jobs.sandbox.samples import sample_photo
@@ -171,13 +172,15 @@ def test_what_runs_on_regardless_is_deleted_and_writes_nothing_more(ann, user, m
     assert Leftover.objects.filter(job_id=running.pk, due_at__gt=timezone.now()).exists()
 
 
-def test_mails_to_the_person_that_nobody_owns_go_too(ann, user):
-    mail = accept(None, "E-mail to ann@example.org", resource="mailbox:ann@example.org")
+@pytest.mark.parametrize("urgent", [True, False])
+def test_mails_to_the_person_that_nobody_owns_go_too(ann, user, urgent):
+    line = mailbox("ann@example.org", urgent)
+    mail = accept(None, "E-mail to ann@example.org", resource=line)
     Job.objects.update(kind="email")
     other = accept(None, "E-mail to bob@example.org", resource="mailbox:bob@example.org")
     perform(str(ask(ann).pk))
     assert not Job.objects.filter(pk=mail.pk).exists()
-    assert not Resource.objects.filter(name="mailbox:ann@example.org").exists()
+    assert not Resource.objects.filter(name=line).exists()
     assert Job.objects.filter(pk=other.pk).exists()
 
 
