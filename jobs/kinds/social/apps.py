@@ -5,18 +5,24 @@ from django.utils.translation import gettext_lazy
 
 
 class SocialConfig(AppConfig):
-    """Registers the kinds, and the check of the networks."""
+    """Registers the kinds, the networks, and the check of the networks."""
 
     name = __name__.rpartition(".")[0]
     label = "offload_social"
     verbose_name = gettext_lazy("Social posts")
 
     def ready(self) -> None:
-        """Make the kinds known to the core, and the check to Django."""
+        """Make the kinds known to the core, the networks to the kind, and the check to Django."""
         from ...contract import register
-        from . import checks  # noqa: F401
+        from . import checks, networks  # noqa: F401
         from .kind import SocialKind
+        from .networks.bluesky.network import Bluesky
+        from .networks.mastodon.network import Mastodon
+        from .networks.webhook.network import Webhook
         from .pictures import PicturesKind
+
+        for network in (Mastodon(), Bluesky(), Webhook()):
+            networks.register(network)
 
         register(SocialKind())
         register(PicturesKind())

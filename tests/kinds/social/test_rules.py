@@ -49,7 +49,7 @@ def test_the_tests_of_the_script_go_by_what_the_page_hands_it(told):
 
 
 def test_the_page_says_in_words_what_the_rules_say(client, user, monkeypatch):
-    monkeypatch.setattr(registry, "_all", lambda: tuple(map(NETWORKS.get, ("mastodon", "bluesky", "webhook"))))
+    monkeypatch.setattr(registry, "_networks", [NETWORKS[name] for name in ("mastodon", "bluesky", "webhook")])
     client.force_login(user)
     page = client.get("/jobs/new/social/").content.decode()
     for sentence in (
@@ -58,7 +58,7 @@ def test_the_page_says_in_words_what_the_rules_say(client, user, monkeypatch):
         "On Bluesky everybody always can.",
     ):
         assert f">{sentence}</" in page
-    monkeypatch.setattr(registry, "_all", lambda: (NETWORKS["webhook"],))
+    monkeypatch.setattr(registry, "_networks", [NETWORKS["webhook"]])
     page = client.get("/jobs/new/social/").content.decode()
     assert ">Post to your webhook accounts at once.</" in page
     assert ">Shown first.</" in page

@@ -105,7 +105,7 @@ class Book(StandIn):
 def add(monkeypatch: pytest.MonkeyPatch, *more: Network) -> None:
     """Let the site know further networks, as a line in the registry does."""
     everything = (*registry.networks(), *more)
-    monkeypatch.setattr(registry, "_all", lambda: everything)
+    monkeypatch.setattr(registry, "_networks", list(everything))
 
 
 def account_in(book: str, owner: User) -> Account:
