@@ -12,7 +12,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -24,6 +24,7 @@ from .core import lifecycle
 from .core.actions import Action, actions_for
 from .kind import Queue, Text, installed_kinds
 from .models import Attempt, Job, Submit, Worker
+from .staff.read_only import ReadOnly
 
 COUNT_UP_TO = 10_000
 """Rows of a list that can be paged through; beyond, search and filters lead on."""
@@ -47,22 +48,6 @@ class CappedPaginator(Paginator):
         """The number of rows, at most COUNT_UP_TO."""
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
         return rows.order_by()[:COUNT_UP_TO].count()
-
-
-class ReadOnly:
-    """Mixin for admin classes whose rows are written by the program alone."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody adds rows by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody edits rows by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody deletes rows by hand."""
-        return False
 
 
 def _pre(text: str) -> str:

@@ -20,6 +20,7 @@ from .kind import (
     register,
 )
 from .models import Job, Status
+from .staff.read_only import ReadOnly
 from .web.access import jobs_of, visitor_of
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Kind",
     "KindForm",
     "OnHold",
+    "ReadOnly",
     "Role",
     "Run",
     "Status",

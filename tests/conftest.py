@@ -16,6 +16,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.db import connections
 from django.dispatch import receiver
+from django.test import Client
 from django.test.signals import setting_changed
 
 from jobs.core import short_cache
@@ -163,6 +164,28 @@ def user(db: None) -> User:
 @pytest.fixture
 def other_user(db: None) -> User:
     return User.objects.create_user("bob", "bob@example.org", "a-long-password")
+
+
+def signed_in(user: User) -> Client:
+    """A client of the site as this user."""
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def ann(user: User) -> Client:
+    return signed_in(user)
+
+
+@pytest.fixture
+def bob(other_user: User) -> Client:
+    return signed_in(other_user)
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    return signed_in(User.objects.create_superuser("staff", "staff@example.org", "a-long-password"))
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,6 @@ LIST = "/admin/offload/job/"
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
 
-@pytest.fixture
-def staff(db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("staff", "staff@example.org", "a-long-password"))
-    return client
-
-
 def submit(*titles: str, owner: User | None = None, kind: str = "echo", resource: str = "") -> list[Job]:
     """Accepted jobs; their payload holds a secret."""
     the_kind = kind_named(kind)

@@ -303,17 +303,8 @@ def test_a_sign_up_with_a_taken_address_takes_the_same_work(confirmed, settings)
     assert counts == [1, 1]
 
 
-@pytest.fixture
-def staff_client(db) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("staff", "staff@example.org", PASSWORD))
-    return client
-
-
 @pytest.mark.parametrize("page", ["account_signup", "account_reset_password"])
-def test_the_link_of_a_mail_is_nowhere_but_in_the_mail(
-    client, confirmed, attempt, mail_server, staff_client, caplog, page
-):
+def test_the_link_of_a_mail_is_nowhere_but_in_the_mail(client, confirmed, attempt, mail_server, staff, caplog, page):
     caplog.set_level(logging.DEBUG)
     mail_server.answers["RCPT"] = ["450 4.2.1 later"]
     email = "fresh@example.org" if page == "account_signup" else "taken@example.org"
@@ -328,8 +319,8 @@ def test_the_link_of_a_mail_is_nowhere_but_in_the_mail(
         ours,
         client.get(reverse("offload:status", args=[job.pk])).text,
         client.get(job.get_absolute_url()).text,
-        staff_client.get(reverse("admin:offload_job_changelist")).text,
-        staff_client.get(reverse("admin:offload_job_change", args=[job.pk])).text,
+        staff.get(reverse("admin:offload_job_changelist")).text,
+        staff.get(reverse("admin:offload_job_change", args=[job.pk])).text,
         *(str(values) for values in Job.objects.values_list("title", "resource", "kept", "result", "error_text")),
     ]
     assert len(secret) > 10

@@ -1,7 +1,7 @@
 """Staff's pause of a queue: told to everybody it concerns, and over at once when they resume."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from jobs.core import lifecycle, pauses
@@ -12,13 +12,6 @@ from tests.kind_app.kind import Crunch, Echo
 from tests.processes import wait_until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
-
-
-@pytest.fixture
-def staff(db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("staff", "staff@example.org", "a-long-password"))
-    return client
 
 
 def accept(kind: type[Kind] = Echo, **payload: object) -> Job:

@@ -46,13 +46,6 @@ def line(kind: str = "echo", queue: str = "network") -> monitor.Line:
     return found
 
 
-@pytest.fixture
-def staff(db: None) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("staff", "staff@example.org", "a-long-password"))
-    return client
-
-
 @pytest.mark.django_db
 def test_every_installed_kind_has_a_line_even_without_jobs() -> None:
     assert {(line.queue, line.kind, line.due) for line in monitor.lines()} == {

@@ -32,16 +32,6 @@ def signed_in(user) -> Client:
     return client
 
 
-@pytest.fixture
-def ann(user) -> Client:
-    return signed_in(user)
-
-
-@pytest.fixture
-def bob(other_user) -> Client:
-    return signed_in(other_user)
-
-
 def sees(client: Client, job: Job) -> bool:
     """Whether a page may follow the job."""
     answer = client.get(MANY, {"id": str(job.pk)}).json()

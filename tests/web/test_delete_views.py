@@ -17,13 +17,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 JSON = {"headers": {"accept": "application/json"}}
 
 
-@pytest.fixture
-def ann(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def accept(owner: User | None, title: str = "A letter", kind: type[Echo] = Echo, resource: str = "") -> Job:
     return lifecycle.submit(kind(), [Submission({"text": "hi"}, title, resource)], owner=owner).jobs[0]
 

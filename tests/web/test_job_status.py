@@ -44,13 +44,6 @@ def job(user) -> Job:
     return Job.objects.get(pk=job.pk)
 
 
-@pytest.fixture
-def ann(user):
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def url(job: Job) -> str:
     return f"/jobs/{job.pk}/status.json"
 

@@ -18,13 +18,6 @@ JSON = {"Accept": "application/json"}
 TOKYO = ZoneInfo("Asia/Tokyo")
 
 
-@pytest.fixture
-def ann(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def tomorrow(zone: ZoneInfo | None = None) -> datetime:
     return (timezone.localtime(timezone=zone or UTC) + timedelta(days=1)).replace(second=0, microsecond=0)
 

@@ -1,7 +1,6 @@
 """The time zone of whoever looks."""
 
 import pytest
-from django.test import Client
 
 from jobs.core import lifecycle
 from jobs.kind import Submission
@@ -9,13 +8,6 @@ from jobs.models import Job
 from tests.kind_app.kind import Echo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
-
-
-@pytest.fixture
-def ann(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.mark.parametrize(

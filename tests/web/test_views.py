@@ -28,20 +28,6 @@ ANYTHING = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
 
-@pytest.fixture
-def ann(user):
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def bob(other_user):
-    client = Client()
-    client.force_login(other_user)
-    return client
-
-
 def submit_json(client, body, **headers):
     return client.post(NEW, json.dumps(body), content_type="application/json", headers={**JSON, **headers})
 

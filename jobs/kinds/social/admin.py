@@ -8,12 +8,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from ...contract import ReadOnly
 from .models import Account
 from .networks import networks
 
 # Rows of a network's own: Django looks for an app's pages here.
 from .networks.mastodon.admin import MastodonAppAdmin as MastodonAppAdmin
-from .read_only import ReadOnlyAdmin
 
 
 class OnNetwork(admin.SimpleListFilter):
@@ -32,8 +32,8 @@ class OnNetwork(admin.SimpleListFilter):
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
-    """Whose account it is and how it fares."""
+class AccountAdmin(ReadOnly, admin.ModelAdmin):
+    """Whose account it is and how it fares. Only its owner disconnects it, since that revokes the access elsewhere."""
 
     list_display = ["handle", "on", "instance", "owner", "needs_reconnect", "connected_at"]
     list_filter = [OnNetwork, "needs_reconnect"]

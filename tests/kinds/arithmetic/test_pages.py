@@ -1,7 +1,6 @@
 """The pages of the values, and who may see them."""
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from jobs.kinds.arithmetic.models import Change, Value
@@ -9,20 +8,6 @@ from jobs.kinds.arithmetic.views import LINE, PAGE
 from tests.kinds.arithmetic.conftest import accepted, done
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
-
-
-@pytest.fixture
-def ann(user):
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def bob(other_user):
-    client = Client()
-    client.force_login(other_user)
-    return client
 
 
 def text_of(response) -> str:

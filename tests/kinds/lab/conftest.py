@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 
 from jobs.core import lifecycle
 from jobs.kinds.lab.forms import LabForm
@@ -54,20 +52,6 @@ def succeeded(owner: User, experiment: str) -> Job:
     lifecycle.succeed(running, {"experiment": experiment, "size": SIZES[experiment], "found": FOUND[experiment]})
     job.refresh_from_db()
     return job
-
-
-@pytest.fixture
-def ann(user) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def bob(other_user) -> Client:
-    client = Client()
-    client.force_login(other_user)
-    return client
 
 
 def _task(name: str, read: int, wrote: int, read_at: float, wrote_at: float) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 
-from ...read_only import ReadOnlyAdmin
+from .....contract import ReadOnly
 from .models import MastodonApp
 
 
 @admin.register(MastodonApp)
-class MastodonAppAdmin(ReadOnlyAdmin):
+class MastodonAppAdmin(ReadOnly, admin.ModelAdmin):
     """The servers that know this site."""
 
     list_display = ["instance", "callback_url", "registered_at"]
