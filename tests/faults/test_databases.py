@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
 WRITERS, TRANSACTIONS = 4, 200
 WRITER = f"""
 import django; django.setup()
-from jobs import lifecycle
-from jobs.kind import Submission, get
+from jobs.core import lifecycle
+from jobs.kind import Submission, kind_named
 locked = 0
 for number in range({TRANSACTIONS} // 4):
     try:
-        (job,) = lifecycle.submit(get("tally"), [Submission({{}}, "t", "shared")], owner=None).jobs
+        (job,) = lifecycle.submit(kind_named("tally"), [Submission({{}}, "t", "shared")], owner=None).jobs
         lifecycle.start(job.pk, "writer")
         lifecycle.renew("writer", {{job.pk: 1}})
         lifecycle.cancel(job.pk)
