@@ -300,8 +300,10 @@ def killed_before_the_claim(stage: Stage, count: int) -> tuple[list[Job], int]:
             if taken:
                 victim.kill()
                 if connection.vendor == "postgresql":  # it would still do what the dead had asked for
-                    waits = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                    connection.cursor().execute(waits)
+                    connection.cursor().execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    )
                 return jobs, taken
         stage.settle()  # it wanted to write something else before: another time
         victim.process.stop()
