@@ -288,12 +288,14 @@ def killed_before_the_claim(stage: Stage, count: int) -> tuple[list[Job], int]:
     """
     while True:
         victim = stage.start_worker("--role", "network", "--concurrency", str(count))
-        for job in [stage.accept("tally", hold="before") for _ in range(count)]:
+        held = [stage.accept("tally", hold="before") for _ in range(count)]
+        for job in held:
             stage.arrived(job)
         jobs = [stage.accept("tally") for _ in range(count)]
         messages = [f"rq:job:{job.pk}" for job in jobs]
         with no_other_writes():
-            stage.ledger.let_go()  # now it has places for more
+            for job in held:
+                stage.ledger.let_go(job.payload["object"])  # now it has places for more; a next try holds its own
             end = time.monotonic() + 2
             while not (taken := count - int(stage.redis.client.exists(*messages))) and time.monotonic() < end:
                 time.sleep(0.01)
