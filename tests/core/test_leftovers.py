@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.test import override_settings
 from django.utils import timezone
 
@@ -119,7 +120,7 @@ def test_what_a_kind_kept_goes_with_the_account_too_even_while_a_job_runs(user, 
     assert not Job.objects.exists()
     sweep.sweep()
     assert log.exists()  # the attempt may still write
-    Leftover.objects.update(due_at=timezone.now())
+    Leftover.objects.update(due_at=Now())
     sweep.sweep()
     assert not log.exists()
 
