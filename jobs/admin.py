@@ -136,10 +136,10 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ("owner",)
     list_per_page = 50
     view_on_site = False
-    search_fields = ("title", "owner__email", "resource")
+    search_fields = ("title", "owner__email", "resource", "error_code")
     search_help_text = format_lazy(
         _(
-            "A job's id, or a part of its title, of its owner's e-mail address or of its resource. "
+            "A job's id, or a part of its title, of its owner's e-mail address, of its resource or of its error code. "
             "A list ends after {count} jobs: narrow it to reach older ones."
         ),
         count=f"{COUNT_UP_TO:,}",

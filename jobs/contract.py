@@ -20,6 +20,7 @@ from .kind import (
     register,
 )
 from .models import Job, Status
+from .sentences import Sentence, worded
 from .staff.read_only import ReadOnly
 from .web.access import jobs_of, visitor_of
 
@@ -34,6 +35,7 @@ __all__ = [
     "ReadOnly",
     "Role",
     "Run",
+    "Sentence",
     "Status",
     "Stopped",
     "Submission",
@@ -49,4 +51,5 @@ __all__ = [
     "submit",
     "visitor_of",
     "wait_of",
+    "worded",
 ]

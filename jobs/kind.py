@@ -15,11 +15,11 @@ from uuid import UUID
 
 from django import forms
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.utils.functional import Promise
+
+from . import sentences
+from .sentences import Sentence, Text
 
 Owner = AbstractBaseUser | AnonymousUser
-Text = str | Promise
-"""Words for people, translated at once or when they are shown."""
 
 
 class Queue(StrEnum):
@@ -84,14 +84,15 @@ class WaitReason(StrEnum):
 class JobError(Exception):
     """A try at a job did not work out, and the reason is known.
 
-    code: a stable word for programs (`mailbox_unknown`). text: one sentence for the job's owner that says what happened
-    and, where there is something, what to do next; it never holds a secret.
+    code: a stable word for programs (`mailbox_unknown`). say: which of the kind's `sentences` its owner reads, "" for the
+    one with that code: it says what happened and, where there is something, what to do next. values: for the sentence's
+    placeholders, see Sentence; they never hold a secret.
     """
 
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, code: str, /, *, say: str = "", **values: Any) -> None:
+        super().__init__(code, values)
         self.code = code
-        self.text = text
+        self.sentence = Sentence(say or code, **values)
 
 
 class Failed(JobError):
@@ -100,8 +101,8 @@ class Failed(JobError):
     can_retry: whether its owner may ask for another try (after changing something outside the job, say).
     """
 
-    def __init__(self, code: str, text: str, *, can_retry: bool = True) -> None:
-        super().__init__(code, text)
+    def __init__(self, code: str, /, *, say: str = "", can_retry: bool = True, **values: Any) -> None:
+        super().__init__(code, say=say, **values)
         self.can_retry = can_retry
 
 
@@ -111,16 +112,16 @@ class TryAgain(JobError):
     not_before: the earliest moment at which another try makes sense, when the other side named one (`Retry-After`).
     """
 
-    def __init__(self, code: str, text: str, *, not_before: datetime | None = None) -> None:
-        super().__init__(code, text)
+    def __init__(self, code: str, /, *, say: str = "", not_before: datetime | None = None, **values: Any) -> None:
+        super().__init__(code, say=say, **values)
         self.not_before = not_before
 
 
 class OnHold(JobError):
     """The object that the job changes can't be worked on until a person acts: an account was revoked, say.
 
-    Only for jobs with a resource. The job waits, and with it all jobs on the object, however long that takes; the text
-    is what their pages say. `jobs.contract.resume` lets them go on. The attempt does not count.
+    Only for jobs with a resource. The job waits, and with it all jobs on the object, however long that takes; the
+    sentence is what their pages say. `jobs.contract.resume` lets them go on. The attempt does not count.
     """
 
 
@@ -210,8 +211,10 @@ class Run(Protocol):
         it short, make no call outside in it, and submit no jobs.
         """
 
-    def progress(self, percent: float, text: str = "") -> None:
-        """Tell how far the work is: 0 to 100, and what is being done in words. Written twice a second at most.
+    def progress(self, percent: float, say: str = "", /, **values: Any) -> None:
+        """Tell how far the work is: 0 to 100, and what is being done, as one of the kind's `sentences` with its values.
+
+        Written twice a second at most.
 
         A safe point: raises Stopped if the owner asked to cancel the job, unless something is kept (see `keep`).
         """
@@ -249,6 +252,8 @@ class Kind:
     """Where the owner does what jobs on hold (see OnHold) wait for: (label, URL name)."""
     summary_template: ClassVar[str] = "offload/_result.html"
     """Partial that shows a succeeded job's `result` inside its card."""
+    sentences: Mapping[str, Text] = {}
+    """All that its jobs say to people: errors, holds and progress, by code, with placeholders (`%(name)s`) for values."""
 
     def run(self, run: Run) -> dict[str, Any]:
         """Do the work. Returns the result as JSON data; raises Failed, TryAgain or OnHold. All else raised is a bug."""
@@ -305,6 +310,7 @@ def register(kind: Kind) -> None:
     if kind.name in _kinds and type(_kinds[kind.name]) is not type(kind):
         raise ValueError(f"Two kinds are named {kind.name!r}.")
     _kinds[kind.name] = kind
+    sentences.add(kind.name, kind.sentences)
 
 
 def kind_named(name: str) -> Kind | None:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from encrypted_fields.fields import EncryptedTextField
 
 from .kind import Kind, WaitReason, kind_named
+from .sentences import worded
 
 _NONE = str(UUID(int=0))
 
@@ -75,12 +76,12 @@ class Submit(models.Model):
 class Resource(models.Model):
     """A shared object's place in the order of acceptance; its row is the lock under which jobs queue up for it.
 
-    on_hold: why no job on it runs until a person acts, for their owners; "" while they run.
+    on_hold: the sentence that says to their owners why no job on it runs until a person acts; None while they run.
     """
 
     name = models.CharField(max_length=200, primary_key=True)
     last_position = models.BigIntegerField(default=0)
-    on_hold = models.TextField(blank=True, db_default="")
+    on_hold = models.JSONField(null=True, blank=True)
 
     def __str__(self) -> str:
         return self.name
@@ -136,8 +137,9 @@ class Job(models.Model):
     time_limit: how long one attempt may take.
     lease_until, deadline, worker: while running: when the worker counts as lost, when time is up, who it is.
     cancel_asked_at: when its owner asked to stop it while it ran; None if nobody did.
-    kept: what attempts stored for the next (Run.keep). progress_percent, progress_text: from Run.progress.
-    result: JSON from Kind.run. error_code, error_text: for the owner; traceback: for staff.
+    kept: what attempts stored for the next (Run.keep). progress_percent, progress_said: from Run.progress.
+    result: JSON from Kind.run. error_code: for programs and staff; error_said: for the owner; traceback: for staff.
+    What is said is kept as `jobs.sentences.Sentence` gives it, {} for nothing.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -174,10 +176,10 @@ class Job(models.Model):
 
     kept = models.JSONField(default=dict, blank=True)
     progress_percent = models.PositiveSmallIntegerField(default=0)
-    progress_text = models.CharField(max_length=200, blank=True, default="")
+    progress_said = models.JSONField(default=dict, blank=True)
     result = models.JSONField(null=True, blank=True)
     error_code = models.CharField(max_length=50, blank=True, default="")
-    error_text = models.TextField(blank=True, default="")
+    error_said = models.JSONField(default=dict, blank=True)
     can_retry = models.BooleanField(default=False)
     traceback = models.TextField(blank=True, default="")
 
@@ -272,6 +274,16 @@ class Job(models.Model):
         return str(self.the_kind.label) if self.the_kind else self.kind
 
     @property
+    def error_text(self) -> str:
+        """What went wrong, in words for its owner; "" if nothing did."""
+        return worded(self.error_said, self.kind)
+
+    @property
+    def progress_text(self) -> str:
+        """What is being done, in words; "" if that was not told."""
+        return worded(self.progress_said, self.kind)
+
+    @property
     def is_finished(self) -> bool:
         """Whether the outcome is there."""
         return self.status not in UNFINISHED
@@ -343,7 +355,7 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField()
     outcome = models.CharField(max_length=12, choices=Outcome.choices)
     error_code = models.CharField(max_length=50, blank=True, default="")
-    error_text = models.TextField(blank=True, default="")
+    error_said = models.JSONField(default=dict, blank=True)
     traceback = models.TextField(blank=True, default="")
 
     class Meta:
@@ -352,6 +364,11 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number}"
+
+    @property
+    def error_text(self) -> str:
+        """What went wrong, in words for the job's owner; "" if nothing did."""
+        return worded(self.error_said, self.job.kind)
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):

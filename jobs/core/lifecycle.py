@@ -27,6 +27,7 @@ from django.dispatch import receiver
 
 from ..kind import ClaimLost, Kind, Queue, Role, Stopped, Submission, WaitReason
 from ..models import FIELDS, RUNNABLE, Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
+from ..sentences import Sentence
 from . import dispatch
 from .actions import RETRIABLE
 from .statements import AnyGiven, Given, Insert, Update, UpdateReturning
@@ -259,9 +260,9 @@ def to_stop(worker: str, job_ids: Iterable[UUID], seconds: float) -> set[UUID]:
     return {job.pk for job in asked.only("kept") if _may_stop(job)}
 
 
-def progress(job: Job, percent: int, text: str) -> None:
+def progress(job: Job, percent: int, said: Sentence | None = None) -> None:
     """running: note how far the attempt is. Raises ClaimLost if it was given up, Stopped if it is to be cancelled."""
-    _write(job, progress_percent=percent, progress_text=text[:200])
+    _write(job, progress_percent=percent, progress_said=said.kept() if said else {})
 
 
 def keep(job: Job, values: Mapping[str, Any]) -> None:
@@ -308,8 +309,8 @@ _SUCCEED = Update(
             "status": Status.SUCCEEDED,
             "result": Given("result", FIELDS["result"]),
             "progress_percent": 100,
-            "progress_text": "",
-            **_error("", "", ""),
+            "progress_said": {},
+            **_error(""),
         },
     )
 )
@@ -361,14 +362,17 @@ def stop(job: Job, guard: Q = _ANY) -> bool:
     return _finish(job, Attempt.Outcome.CANCELLED, asked, status=Status.CANCELLED)
 
 
-def fail(job: Job, code: str, text: str, *, can_retry: bool = True, traceback: str = "") -> None:
-    """running → failed. code, text: for the owner; traceback: for staff. Raises ClaimLost if it was given up."""
-    if not _finish(job, Attempt.Outcome.FAILED, **_failure(code, text, can_retry, traceback)):
+def fail(job: Job, code: str, said: Sentence | None = None, *, can_retry: bool = True, traceback: str = "") -> None:
+    """running → failed. Raises ClaimLost if it was given up.
+
+    code: for programs. said: for the owner; None for the sentence of that code. traceback: for staff.
+    """
+    if not _finish(job, Attempt.Outcome.FAILED, **_failure(code, said, can_retry, traceback)):
         raise ClaimLost
 
 
 def try_again(
-    job: Job, code: str, text: str, *, pause: timedelta, not_before: datetime | None = None, traceback: str = ""
+    job: Job, code: str, said: Sentence | None = None, *, pause: timedelta, not_before: datetime | None = None
 ) -> None:
     """running → pending, due after `pause` or at `not_before`; it keeps its place on its resource.
 
@@ -376,12 +380,12 @@ def try_again(
     the attempt was given up.
     """
     if job.attempt >= job.max_attempts:
-        return fail(job, code, text, traceback=traceback)
+        return fail(job, code, said)
     # Not Now() + 0: SQLite's Now() is cut to milliseconds, and the sum sorts after it.
     soon = _in(pause) if pause else Now()
     run_at = Value(not_before, DateTimeField()) if not_before else soon
     waits: dict[str, Any] = {"run_at": run_at, "run_at_reason": WaitReason.RETRY}
-    if not _release(job, Attempt.Outcome.RETRIED, **waits, **_error(code, text, traceback)):
+    if not _release(job, Attempt.Outcome.RETRIED, **waits, **_error(code, said)):
         raise ClaimLost
     return None
 
@@ -394,18 +398,18 @@ def hand_back(job: Job) -> bool:
     return _release(job, Attempt.Outcome.HANDED_BACK, run_at=Now(), max_attempts=F("max_attempts") + 1)
 
 
-def hold(job: Job, code: str, text: str) -> None:
+def hold(job: Job, code: str, said: Sentence) -> None:
     """running → pending, without the turn: the job and the line behind it wait until `resume`. It does not count.
 
     Without a resource there is no line to hold: running → failed. If its owner asked to cancel it: running → cancelled.
     Raises ClaimLost if the attempt was given up.
     """
     if not job.resource:
-        return fail(job, code, text)
+        return fail(job, code, said)
     with transaction.atomic():
-        Resource.objects.filter(name=job.resource).update(on_hold=text)
+        Resource.objects.filter(name=job.resource).update(on_hold={"by": job.kind, **said.kept()})
         waits: dict[str, Any] = {"run_at": Now(), "has_turn": False, "max_attempts": F("max_attempts") + 1}
-        if not _release(job, Attempt.Outcome.ON_HOLD, **waits, **_error(code, text, "")):
+        if not _release(job, Attempt.Outcome.ON_HOLD, **waits, **_error(code, said)):
             raise ClaimLost
     return None
 
@@ -416,18 +420,16 @@ def lose(job: Job, *, lapsed: bool = True) -> bool:
     If its owner asked to cancel it: running → cancelled.
     lapsed: only if the lease has run out on the database's clock; False when the caller saw the process die.
     """
-    code, text = "worker_lost", "The worker that was doing this stopped before it was done."
     guard = Q(lease_until__lt=Now()) if lapsed else Q()
     if job.attempt >= job.max_attempts:
-        return stop(job, guard) or _finish(job, Attempt.Outcome.LOST, guard, **_failure(code, text, True, ""))
-    return _release(job, Attempt.Outcome.LOST, guard, run_at=Now(), **_error(code, text, ""))
+        return stop(job, guard) or _finish(job, Attempt.Outcome.LOST, guard, **_failure("worker_lost"))
+    return _release(job, Attempt.Outcome.LOST, guard, run_at=Now(), **_error("worker_lost"))
 
 
 def expire(job: Job) -> bool:
     """running → failed: the time limit is over. False: it finished meanwhile."""
-    text = f"It was stopped because it took longer than {_words(job.time_limit)}."
-    guard = Q(deadline__lt=Now())
-    return _finish(job, Attempt.Outcome.FAILED, guard, **_failure("time_limit", text, True, ""))
+    too_long = _failure("time_limit", Sentence("time_limit", limit=job.time_limit))
+    return _finish(job, Attempt.Outcome.FAILED, Q(deadline__lt=Now()), **too_long)
 
 
 # --- What people ask for --------------------------------------------------------------------------------------------
@@ -454,8 +456,8 @@ def retry(job_id: UUID) -> bool:
             finished_at=None,
             cancel_asked_at=None,
             progress_percent=0,
-            progress_text="",
-            **_error("", "", ""),
+            progress_said={},
+            **_error(""),
         )
         if moved and has_turn:
             _push_runnable([job_id])
@@ -489,7 +491,7 @@ def reschedule(job_id: UUID, run_at: datetime | None) -> bool:
 def resume(resource: str) -> None:
     """Let the jobs on a resource run again that one of them has put on hold."""
     with transaction.atomic():
-        if Resource.objects.filter(name=resource).exclude(on_hold="").update(on_hold=""):
+        if Resource.objects.filter(name=resource, on_hold__isnull=False).update(on_hold=None):
             _push_runnable(_pass_turn(resource))
 
 
@@ -552,7 +554,7 @@ def _release(job: Job, outcome: Attempt.Outcome, guard: Q = _ANY, **values: Any)
         # Whoever asks to cancel it waits for this lock, and then finds it pending or cancelled.
         if any(mine.select_for_update().values_list("cancel_asked_at", flat=True)):
             return stop(job, guard)
-        reset = {"lease_until": None, "deadline": None, "worker": "", "progress_percent": 0, "progress_text": ""}
+        reset = {"lease_until": None, "deadline": None, "worker": "", "progress_percent": 0, "progress_said": {}}
         moved = mine.update(status=Status.PENDING, **{**reset, "run_at_reason": "", **values})
         if moved:
             _end_attempt(job, outcome, values)
@@ -576,7 +578,7 @@ def _leave_line(job_id: UUID, guard: JobQuerySet, **values: Any) -> bool:
 
 def _end_attempt(job: Job, outcome: Attempt.Outcome, values: Mapping[str, Any]) -> None:
     """Write the record of an attempt that ended otherwise than in success."""
-    errors = {name: values[name] for name in ("error_code", "error_text", "traceback") if name in values}
+    errors = {name: values[name] for name in ("error_code", "error_said", "traceback") if name in values}
     Attempt.objects.create(
         job=job,
         number=job.attempt,
@@ -616,7 +618,11 @@ def _pass_turn(resource: str) -> list[UUID]:
     if not resource or Job.objects.first_on(resource).exists():
         return []
     following = Job.objects.unfinished().filter(resource=resource).order_by("position").only("after").first()
-    if following is None or following.after_id or not Resource.objects.filter(name=resource, on_hold="").exists():
+    if (
+        following is None
+        or following.after_id
+        or not Resource.objects.filter(name=resource, on_hold__isnull=True).exists()
+    ):
         return []
     Job.objects.filter(pk=following.pk).update(has_turn=True)
     return [following.pk]
@@ -642,9 +648,8 @@ def settle(job_id: UUID) -> None:
         if ended.status == Status.SUCCEEDED:
             _let_follow(follower)
         else:
-            what = "failed" if ended.status == Status.FAILED else "was cancelled"
-            text = f"It was cancelled because “{ended.title}”, which had to be done first, {what}."
-            why = _error("after_failed", text, "")
+            what = "after_failed" if ended.status == Status.FAILED else "after_cancelled"
+            why = _error("after_failed", Sentence(what, title=ended.title))
             _leave_line(follower.pk, waiting, status=Status.CANCELLED, finished_at=Now(), after=None, **why)
 
 
@@ -670,12 +675,14 @@ def _push(jobs: list[tuple[UUID, str]]) -> None:
         transaction.on_commit(partial(dispatch.push, jobs), robust=True)
 
 
-def _error(code: str, text: str, traceback: str) -> dict[str, Any]:
-    return {"error_code": code, "error_text": text, "traceback": traceback}
+def _error(code: str, said: Sentence | None = None, traceback: str = "") -> dict[str, Any]:
+    """code: "" for no error. said: None for the sentence of that code."""
+    sentence = (said or Sentence(code)).kept() if code else {}
+    return {"error_code": code, "error_said": sentence, "traceback": traceback}
 
 
-def _failure(code: str, text: str, can_retry: bool, traceback: str) -> dict[str, Any]:
-    errors = _error(code, text, traceback)
+def _failure(code: str, said: Sentence | None = None, can_retry: bool = True, traceback: str = "") -> dict[str, Any]:
+    errors = _error(code, said, traceback)
     return {"status": Status.FAILED, "can_retry": can_retry, "has_turn": F("holds_line"), **errors}
 
 
@@ -685,10 +692,3 @@ def _in(pause: timedelta) -> ExpressionWrapper:
 
 def _lease_end() -> ExpressionWrapper:
     return _in(timedelta(seconds=settings.JOB_LEASE_SECONDS))
-
-
-def _words(span: timedelta) -> str:
-    """A time span as people say it: "2 minutes", "90 seconds"."""
-    seconds = round(span.total_seconds())
-    number, unit = (seconds // 60, "minute") if seconds >= 60 and seconds % 60 == 0 else (seconds, "second")
-    return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 
 from ..kind import ROLE_OF, WaitReason
 from ..models import Job, Pause, Resource, Status, Worker
+from ..sentences import worded
 from . import dispatch
 from .pauses import paused
 from .short_cache import for_a_moment
@@ -110,7 +111,7 @@ def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
 class Line:
     """The line of a resource.
 
-    on_hold: see Resource. is_held: whether a failed job holds it up. positions: the places of the first MANY in it.
+    on_hold: why, in words; "" if it is not on hold. is_held: whether a failed job holds it up. positions: the places of the first MANY in it.
     """
 
     on_hold: str
@@ -120,7 +121,7 @@ class Line:
 
 @for_a_moment
 def _line(resource: str) -> Line:
-    on_hold = Resource.objects.filter(name=resource).values_list("on_hold", flat=True).first() or ""
+    on_hold = worded(Resource.objects.filter(name=resource).values_list("on_hold", flat=True).first())
     is_held = Job.objects.first_on(resource).filter(status=Status.FAILED).exists()
     line = Job.objects.unfinished().filter(resource=resource).order_by("position")
     return Line(on_hold, is_held, [position or 0 for position in line.values_list("position", flat=True)[:MANY]])

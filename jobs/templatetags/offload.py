@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.safestring import mark_safe
 
 from ..models import Job
+from ..sentences import worded
 from ..web import job_status
 
 register = template.Library()
@@ -43,6 +44,12 @@ def _shown(jobs: Iterable[Job], how: str) -> dict[str, Any]:
 def refresh(unfinished: bool) -> dict[str, Any]:
     """For the head of a page with cards: without JavaScript it loads itself again while one is unfinished."""
     return {"unfinished": unfinished}
+
+
+@register.filter
+def said(sentence: object, kind: str) -> str:
+    """`{{ note|said:job.kind }}`: the words of a sentence that was kept (`jobs.sentences`)."""
+    return worded(sentence, kind)
 
 
 @register.simple_tag

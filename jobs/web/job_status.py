@@ -20,6 +20,7 @@ from ..core import estimates
 from ..core.actions import actions_for
 from ..core.waiting import Wait, waits_of
 from ..models import Attempt, Job, Status
+from ..sentences import all_worded
 
 CARD, LINE = "offload/_card.html", "offload/_line.html"
 TEMPLATES = {"card": CARD, "line": LINE}
@@ -188,7 +189,7 @@ def _data(job: Job, wait: Wait | None, usual: estimates.Range | None) -> dict[st
         "status": job.status,
         "progress": {"percent": job.progress_percent, "text": job.progress_text},
         "wait": wait and {"reason": wait.reason, "text": wait.text, "until": _iso(wait.until), "ahead": wait.ahead},
-        "result": job.result,
+        "result": all_worded(job.result, job.kind),
         "error": {"code": job.error_code, "text": job.error_text, "can_retry": job.can_retry} if failed else None,
         "usual_seconds": usual,
         "cancel_asked_at": _iso(job.cancel_asked_at),

@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 from ..core import lifecycle
 from ..kind import ClaimLost, Failed, Kind, OnHold, Stopped, TryAgain
 from ..models import Job
+from ..sentences import Sentence
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +60,12 @@ class AttemptRun:
             yield
         _give_connections_back()
 
-    def progress(self, percent: float, text: str = "") -> None:
-        """Tell how far the work is, 0 to 100."""
+    def progress(self, percent: float, say: str = "", /, **values: Any) -> None:
+        """Tell how far the work is, 0 to 100, and what is being done."""
         if (now := time.monotonic()) >= self._next_progress:
             self._next_progress = now + PROGRESS_SECONDS
-            lifecycle.progress(self._job, min(max(int(percent), 0), 100), text)
+            said = Sentence(say, **values) if say else None
+            lifecycle.progress(self._job, min(max(int(percent), 0), 100), said)
             _give_connections_back()
 
 
@@ -141,27 +143,24 @@ def _work(job: Job) -> Mapping[str, Any] | Callable[[], None]:
     """Do the work. Returns the result, or else the transition that keeps what came of it."""
     kind = job.the_kind
     if kind is None:
-        return lambda: lifecycle.fail(
-            job, "unknown_kind", "This site can't do this kind of job any more.", can_retry=False
-        )
+        return lambda: lifecycle.fail(job, "unknown_kind", can_retry=False)
     try:
         run = AttemptRun(job)
     except ValueError:
-        text = "What was asked for can't be read any more: this site's secret key has changed. Please submit it again."
-        return lambda: lifecycle.fail(job, "payload_unreadable", text, can_retry=False)
+        return lambda: lifecycle.fail(job, "payload_unreadable", can_retry=False)
     try:
         return _checked(kind.run(run))
     except Failed as error:
-        code, text, can_retry = error.code, error.text, error.can_retry
-        return lambda: lifecycle.fail(job, code, text, can_retry=can_retry)
+        code, said, can_retry = error.code, error.sentence, error.can_retry
+        return lambda: lifecycle.fail(job, code, said, can_retry=can_retry)
     except TryAgain as error:
         return _another_try(job, kind, error)
     except OnHold as error:
-        code, text = error.code, error.text
-        return lambda: lifecycle.hold(job, code, text)
+        code, said = error.code, error.sentence
+        return lambda: lifecycle.hold(job, code, said)
     except (OperationalError, InterfaceError):
         logger.exception("job %s: the database went away during attempt %d", job.pk, job.attempt)
-        return _another_try(job, kind, TryAgain("database", "Our database could not be reached for a moment."))
+        return _another_try(job, kind, TryAgain("database"))
     except Stopped:
         return lambda: _stop(job)
     except ClaimLost:
@@ -188,13 +187,12 @@ def _bug(job: Job) -> Callable[[], None]:
     """The outcome of an error nobody foresaw: a sentence for the owner, the traceback for staff."""
     trace = traceback.format_exc().replace("\x00", "")
     logger.error("job %s (%s): attempt %d broke\n%s", job.pk, job.kind, job.attempt, trace)
-    text = "Something broke on our side. The people who run this site can see what; you can try again."
-    return lambda: lifecycle.fail(job, "internal_error", text, traceback=trace)
+    return lambda: lifecycle.fail(job, "internal_error", traceback=trace)
 
 
 def _another_try(job: Job, kind: Kind, error: TryAgain) -> Callable[[], None]:
-    code, text, not_before = error.code, error.text, error.not_before
-    return lambda: lifecycle.try_again(job, code, text, pause=kind.pause(job.attempt), not_before=not_before)
+    code, said, not_before = error.code, error.sentence, error.not_before
+    return lambda: lifecycle.try_again(job, code, said, pause=kind.pause(job.attempt), not_before=not_before)
 
 
 def _persist(write: Callable[[], T]) -> T:

@@ -102,7 +102,7 @@ def mend_lines() -> None:
     blocked = (
         Exists(Job.objects.filter(same, TURN_ON_A_RESOURCE))
         | Exists(Job.objects.filter(same, after__isnull=False))
-        | Exists(Resource.objects.filter(name=OuterRef("resource")).exclude(on_hold=""))
+        | Exists(Resource.objects.filter(name=OuterRef("resource"), on_hold__isnull=False))
     )
     waiting = Job.objects.unfinished().filter(~blocked, has_turn=False).exclude(resource="")
     for resource in waiting.order_by().values_list("resource", flat=True).distinct()[:BATCH]:

@@ -76,7 +76,7 @@ class Version(models.Model):
     """What one job made of a file: the upload as it came (number 1), or an edit of the version before.
 
     Two edits of the same version would claim the same number, so the database refuses the second. job: at most one
-    version for each, so an edit that is repeated counts once. change: what was done, in words. path: the storage's name
+    version for each, so an edit that is repeated counts once. change: the sentence that says what was done. path: the storage's name
     of what further edits start from. measures: of that: format, bytes, and where they apply width and height (pixels,
     upright) and seconds. files: made for the web out of it. notes: sentences for the owner.
     """
@@ -84,7 +84,7 @@ class Version(models.Model):
     file = models.ForeignKey(MediaFile, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     job = models.OneToOneField(Job, models.SET_NULL, null=True, related_name="+")
-    change = models.CharField(max_length=100)
+    change = models.JSONField()
     path = models.CharField(max_length=200)
     measures = models.JSONField()
     files = models.JSONField()

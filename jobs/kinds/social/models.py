@@ -31,7 +31,7 @@ class Account(models.Model):
     limits: what its server says of what one post may hold, by the names of networks.base.Limits. Of what is not there
         the server said nothing; see `Account.limit`.
     limits_read_at: when they were asked for; None if long ago.
-    last_error: a sentence about the last post that did not work, "" once one works again.
+    last_error: the sentence about the last post that did not work, None once one works again.
     needs_reconnect: access was taken away; nothing can be posted until the account is connected again.
     connected_at: when its owner connected it, the last time.
     """
@@ -45,7 +45,7 @@ class Account(models.Model):
     credentials_text = EncryptedTextField(editable=False)
     limits = models.JSONField(default=dict, blank=True)
     limits_read_at = models.DateTimeField(null=True, blank=True)
-    last_error = models.TextField(blank=True, default="")
+    last_error = models.JSONField(null=True, blank=True)
     needs_reconnect = models.BooleanField(default=False)
     connected_at = models.DateTimeField(default=timezone.now)
 
