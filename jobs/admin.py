@@ -22,8 +22,9 @@ from django.utils.translation import ngettext
 
 from .core import lifecycle
 from .core.actions import Action, actions_for
-from .kind import Queue, Text, installed_kinds
+from .kind import Queue, installed_kinds
 from .models import Attempt, Job, Submit, Worker
+from .sentences import Text
 from .staff.read_only import ReadOnly
 
 COUNT_UP_TO = 10_000

@@ -20,7 +20,7 @@ from .kind import (
     register,
 )
 from .models import Job, Status
-from .sentences import Sentence, worded
+from .sentences import Sentence, all_worded, worded
 from .staff.read_only import ReadOnly
 from .web.access import jobs_of, visitor_of
 
@@ -41,6 +41,7 @@ __all__ = [
     "Submission",
     "TryAgain",
     "WaitReason",
+    "all_worded",
     "cancel",
     "delete",
     "end_with_parent",

@@ -84,9 +84,9 @@ class WaitReason(StrEnum):
 class JobError(Exception):
     """A try at a job did not work out, and the reason is known.
 
-    code: a stable word for programs (`mailbox_unknown`). say: which of the kind's `sentences` its owner reads, "" for the
-    one with that code: it says what happened and, where there is something, what to do next. values: for the sentence's
-    placeholders, see Sentence; they never hold a secret.
+    code: a stable word for programs (`mailbox_unknown`). say: which of the kind's `sentences` its owner reads, "" for
+    the one with that code: it says what happened and, where there is something, what to do next. values: for the
+    sentence's placeholders, see Sentence; they never hold a secret.
     """
 
     def __init__(self, code: str, /, *, say: str = "", **values: Any) -> None:
@@ -253,7 +253,7 @@ class Kind:
     summary_template: ClassVar[str] = "offload/_result.html"
     """Partial that shows a succeeded job's `result` inside its card."""
     sentences: Mapping[str, Text] = {}
-    """All that its jobs say to people: errors, holds and progress, by code, with placeholders (`%(name)s`) for values."""
+    """All that its jobs say to people (errors, holds, progress), by code, with placeholders (`%(name)s`) for values."""
 
     def run(self, run: Run) -> dict[str, Any]:
         """Do the work. Returns the result as JSON data; raises Failed, TryAgain or OnHold. All else raised is a bug."""

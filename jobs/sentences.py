@@ -12,7 +12,6 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 logger = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ class Sentence:
     code: its key in `Kind.sentences`, or among the core's own.
     kind: whose sentence it is, if not that of the job which says it.
     values: for the placeholders: text, numbers (int: with separators for thousands), a moment (shown in the reader's
-    time zone), a span of time, or another sentence.
+    time zone), a span of time, or another sentence, kept or not.
     """
 
     def __init__(self, code: str, /, *, kind: str = "", **values: Any) -> None:
@@ -107,6 +106,8 @@ def _kept(value: Any) -> Any:
     match value:
         case Sentence():
             return value.kept()
+        case {"say": str()}:
+            return value
         case datetime():
             return {"at": value.isoformat()}
         case timedelta():
@@ -134,7 +135,7 @@ def _shown(value: Any, kind: str) -> Any:
 
 
 def moment_in_words(moment: datetime) -> str:
-    """A moment in the current time zone, with the day only if it is not today: "18:30:05 CET", "3 May, 18:30:05 CET"."""
+    """A moment in the current time zone: "18:30:05 CET", or "3 May, 18:30:05 CET" if that is not today."""
     local = timezone.localtime(moment)
     time = f"{date_format(local, 'H:i:s')} {local.tzname()}"
     return time if local.date() == timezone.localdate() else f"{date_format(local, 'j F')}, {time}"

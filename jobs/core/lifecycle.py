@@ -34,6 +34,7 @@ from .statements import AnyGiven, Given, Insert, Update, UpdateReturning
 
 _ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
 """What is so of every job whose attempt was its last."""
+_NO_PROGRESS = {"progress_percent": 0, "progress_said": {}}
 _ANY = Q()
 """The guard that lets every job pass."""
 
@@ -455,8 +456,7 @@ def retry(job_id: UUID) -> bool:
             max_attempts=job.attempt + (job.the_kind.max_attempts if job.the_kind else 1),
             finished_at=None,
             cancel_asked_at=None,
-            progress_percent=0,
-            progress_said={},
+            **_NO_PROGRESS,
             **_error(""),
         )
         if moved and has_turn:
@@ -554,8 +554,8 @@ def _release(job: Job, outcome: Attempt.Outcome, guard: Q = _ANY, **values: Any)
         # Whoever asks to cancel it waits for this lock, and then finds it pending or cancelled.
         if any(mine.select_for_update().values_list("cancel_asked_at", flat=True)):
             return stop(job, guard)
-        reset = {"lease_until": None, "deadline": None, "worker": "", "progress_percent": 0, "progress_said": {}}
-        moved = mine.update(status=Status.PENDING, **{**reset, "run_at_reason": "", **values})
+        reset: dict[str, Any] = {"lease_until": None, "deadline": None, "worker": "", "run_at_reason": ""}
+        moved = mine.update(status=Status.PENDING, **{**reset, **_NO_PROGRESS, **values})
         if moved:
             _end_attempt(job, outcome, values)
             _push_runnable([job.pk])

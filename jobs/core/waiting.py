@@ -111,7 +111,8 @@ def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
 class Line:
     """The line of a resource.
 
-    on_hold: why, in words; "" if it is not on hold. is_held: whether a failed job holds it up. positions: the places of the first MANY in it.
+    on_hold: why, in words; "" if it is not on hold. is_held: whether a failed job holds it up. positions: the places of
+    the first MANY in it.
     """
 
     on_hold: str

@@ -76,9 +76,5 @@ def apply(operation: str, operand: Decimal, value: Decimal) -> Decimal:
         case Operation.SET:
             result = operand
     if (digits := digits_of(result)) > MAX_DIGITS:
-        text = _(
-            "The result would have %(digits)s digits, and the most that are kept is %(most)s. "
-            "The value was not changed."
-        )
-        raise Failed("too_many_digits", text % {"digits": digits, "most": MAX_DIGITS}, can_retry=False)
+        raise Failed("too_many_digits", can_retry=False, digits=digits, most=MAX_DIGITS)
     return result

@@ -6,13 +6,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ...contract import Kind, Role, Run
 from . import exact
 from .forms import ArithmeticForm
 from .models import Change, Value
+from .sentences import SENTENCES
 
 STEP_SECONDS = 0.2
 """How often a waiting operation tells how far it is, and learns that it was given up."""
@@ -39,6 +39,7 @@ class ArithmeticKind(Kind):
     urls = f"{__package__}.urls"
     nav = ((gettext_lazy("Values"), "arithmetic:values"),)
     summary_template = "arithmetic/_result.html"
+    sentences = SENTENCES
 
     def run(self, run: Run) -> dict[str, Any]:
         """Change the value once, however often it is attempted. Result: value, value_id, place, read and wrote."""
@@ -84,8 +85,5 @@ def _wait(seconds: float, value: Value, run: Run) -> None:
     """Spend the time between reading and writing. Raises ClaimLost if the attempt is given up meanwhile."""
     began = time.monotonic()
     while (spent := time.monotonic() - began) < seconds:
-        run.progress(
-            100 * spent / seconds,
-            _("Read %(number)s, writes in %(seconds).0f s") % {"number": value.number, "seconds": seconds - spent},
-        )
+        run.progress(100 * spent / seconds, "waiting", number=value.number, seconds=seconds - spent)
         time.sleep(min(STEP_SECONDS, seconds - spent))

@@ -22,10 +22,10 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.mail.utils import DNS_NAME
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, Job, JobError, Kind, Run, TryAgain, cancel, delete
+from ...contract import Failed, Job, JobError, Kind, Run, Sentence, TryAgain, cancel, delete
+from .sentences import SENTENCES
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +43,14 @@ class EmailKind(Kind):
     backoff = timedelta(seconds=10)
     nav = ((gettext_lazy("E-mail and password"), "account_email"),)
     summary_template = "email/_result.html"
+    sentences = SENTENCES
 
     def run(self, run: Run) -> dict[str, Any]:
         """Send the mail, unless an earlier attempt did. Message and Message-ID are the same in all attempts."""
         if "server_said" not in run.kept:
             if _may_have_been_sent(run):
                 raise _outcome_unknown()
-            run.progress(0, _("Talking with the mail server"))
+            run.progress(0, "talking")
             try:
                 with _mail_server() as smtp:
                     _send(smtp, run)
@@ -124,14 +125,12 @@ def _send(smtp: smtplib.SMTP, run: Run) -> None:
     options = [f"SIZE={len(message)}"] if smtp.has_extn("size") else []
     if smtp.has_extn("8bitmime") and not message.isascii():
         options.append("BODY=8BITMIME")
-    ours_refused = "sender_refused", _("The mail server refused our own address.")
-    _expect(2, smtp.mail(run.payload["sender"], options), *ours_refused)
-    _expect(2, smtp.rcpt(run.payload["to"]), "address_refused", _("The mail server refused this address."))
+    _expect(2, smtp.mail(run.payload["sender"], options), "sender_refused")
+    _expect(2, smtp.rcpt(run.payload["to"]), "address_refused")
 
-    refused = "message_refused", _("The mail server refused this mail.")
     run.keep(sending=run.attempt)
     try:
-        _expect(3, smtp.docmd("DATA"), *refused)
+        _expect(3, smtp.docmd("DATA"), "message_refused")
         # A line that begins with a dot gets another one; a dot alone ends the data (section 4.5.2).
         smtp.send(re.sub(rb"(?m)^\.", b"..", message).removesuffix(b"\r\n") + b"\r\n.\r\n")
     except (OSError, JobError):
@@ -143,65 +142,55 @@ def _send(smtp: smtplib.SMTP, run: Run) -> None:
     except OSError as error:
         raise _outcome_unknown() from error
     try:
-        reply = _expect(2, answer, *refused)
+        reply = _expect(2, answer, "message_refused")
     except JobError:
         run.keep(sending=None)
         raise
     run.keep(server_said=_words(reply))
 
 
-def _expect(first_digit: int, answer: tuple[int, bytes], error_code: str, text: str) -> bytes:
+def _expect(first_digit: int, answer: tuple[int, bytes], error_code: str) -> bytes:
     """The words of an answer whose code begins with `first_digit` (section 4.2.1). Raises JobError for any other."""
     code, reply = answer
     if code < 0:
         raise _outcome_unknown()
     if code // 100 != first_digit:
-        raise _refusal(code, reply, error_code, text)
+        raise _refusal(code, reply, error_code)
     return reply
 
 
-def _refusal(code: int, reply: bytes | str, error_code: str, text: str) -> JobError:
+def _refusal(code: int, reply: bytes | str, error_code: str) -> JobError:
     """What a negative reply means: 5yz is for good, anything else may pass (section 4.2.1)."""
     words = _words(reply)
-    quoted = f": “{words.rstrip('.')}”." if words else "."
+    said = Sentence("said", words=words.rstrip(".")) if words else "."
     if not 500 <= code < 600:
-        return TryAgain("mail_server_busy", _("The mail server asked us to come back later") + quoted)
+        return TryAgain("mail_server_busy", said=said)
     if error_code == "address_refused" and words.startswith("5.1.1"):
-        return Failed(error_code, _("The mail server says that this address does not exist."))
-    return Failed(error_code, text.rstrip(".") + quoted)
+        return Failed(error_code, say="address_unknown")
+    return Failed(error_code, said=said)
 
 
 def _problem(error: OSError) -> JobError:
     """What it means that there was no session, or no end to it. smtplib's errors are OSErrors, too."""
     if isinstance(error, smtplib.SMTPResponseException):
         if not 500 <= error.smtp_code < 600:
-            return _refusal(error.smtp_code, error.smtp_error, "", "")
+            return _refusal(error.smtp_code, error.smtp_error, "")
     elif isinstance(error, smtplib.SMTPServerDisconnected) or not isinstance(
         error, smtplib.SMTPException | ssl.SSLCertVerificationError
     ):
-        text = _("The mail server could not be reached, or did not answer in time.")
-        return TryAgain("mail_server_unreachable", text)
-    # The server and the settings of this site do not fit: nothing that a mail's owner could change.
+        return TryAgain("mail_server_unreachable")
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        code, text = "mail_sign_in_refused", _("The mail server refused our sign-in")
+        code = "mail_sign_in_refused"
     elif isinstance(error, ssl.SSLError):
-        code, text = "mail_server_not_trusted", _("The mail server could not prove that it is the right one")
+        code = "mail_server_not_trusted"
     else:
-        code, text = "mail_server_refused", _("The mail server would not talk to us")
-    logger.error("%s; look at EMAIL_URL: %s", text, error)
-    return Failed(
-        code, _("%(what)s. The people who run this site have to put that right; it is in their log.") % {"what": text}
-    )
+        code = "mail_server_refused"
+    logger.error("%s; look at EMAIL_URL: %s", code, error)
+    return Failed(code)
 
 
 def _outcome_unknown() -> Failed:
-    return Failed(
-        OUTCOME_UNKNOWN,
-        _(
-            "The mail may have been sent: the connection broke off before the mail server confirmed it. "
-            "Look in the mailbox, and in its spam folder, before you have it sent again."
-        ),
-    )
+    return Failed(OUTCOME_UNKNOWN)
 
 
 def _words(reply: bytes | str) -> str:

@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
-from ...contract import Failed, Job, Kind, Run, Status, Submission, WaitReason, cancel, submit, wait_of
+from ...contract import Failed, Job, Kind, Run, Sentence, Status, Submission, WaitReason, cancel, submit, wait_of
 from .models import Value
 
 LOOK_SECONDS = 0.2
@@ -29,22 +28,25 @@ def clear() -> None:
     Value.objects.all().delete()
 
 
-def do(run: Run, kind: Kind, steps: Sequence[Submission], share: Share, text: str) -> list[dict[str, Any]]:
-    """Have all the steps done. Returns their results, in the same order. Raises Failed if one does not work out."""
-    return finish(run, [job.pk for job in submit(kind, steps, owner=None).jobs], share, text)
+def do(run: Run, kind: Kind, steps: Sequence[Submission], share: Share, what: str) -> list[dict[str, Any]]:
+    """Have all the steps done. what: the code of the sentence that says what they are.
+
+    Returns their results, in the same order. Raises Failed if one does not work out.
+    """
+    return finish(run, [job.pk for job in submit(kind, steps, owner=None).jobs], share, what)
 
 
-def finish(run: Run, steps: Sequence[UUID], share: Share, text: str) -> list[dict[str, Any]]:
+def finish(run: Run, steps: Sequence[UUID], share: Share, what: str) -> list[dict[str, Any]]:
     """Wait for steps that were submitted; the rest as `do`. However this ends, none of them goes on."""
     try:
-        _wait(run, steps, share, text)
+        _wait(run, steps, share, what)
     finally:
         _cancel(Job.objects.filter(pk__in=steps))
     rows = Job.objects.in_bulk(steps)
     return [rows[step].result or {} for step in steps]
 
 
-def _wait(run: Run, steps: Sequence[UUID], share: Share, text: str) -> None:
+def _wait(run: Run, steps: Sequence[UUID], share: Share, what: str) -> None:
     mine = Job.objects.filter(pk__in=steps)
     done, since, worker_seen = 0, time.monotonic(), time.monotonic()
     while done < len(steps):
@@ -53,30 +55,17 @@ def _wait(run: Run, steps: Sequence[UUID], share: Share, text: str) -> None:
         if done > before:
             since = now
         if (lost := mine.filter(status__in=[Status.FAILED, Status.CANCELLED]).first()) is not None:
-            why = lost.error_text or _("Somebody cancelled it.")
-            raise Failed(
-                "step_failed",
-                _("One of the run's steps was not done. %(why)s Please run it again.") % {"why": why},
-            )
+            said = lost.error_said
+            raise Failed("step_failed", why={"by": lost.kind, **said} if said else Sentence("step_cancelled"))
         waiting = mine.filter(status=Status.PENDING, has_turn=True).first()
         if waiting is None or (wait := wait_of(waiting)) is None or wait.reason != WaitReason.NO_WORKER:
             worker_seen = now
         elif now - worker_seen > NO_WORKER_SECONDS:
-            raise Failed(
-                "no_worker",
-                _(
-                    "No %(role)s worker is running, and this experiment needs one: start it with "
-                    "`manage.py rqworker --role %(role)s`, then run it again."
-                )
-                % {"role": waiting.the_kind and waiting.the_kind.role},
-            )
+            raise Failed("no_worker", role=str(waiting.the_kind and waiting.the_kind.role))
         if now - since > STUCK_SECONDS:
-            raise Failed(
-                "stuck",
-                _("The workers had other work to do: for two minutes no step was done. Please run it again later."),
-            )
-        so_far = _("%(what)s: %(done)s of %(all)s") % {"what": text, "done": done, "all": len(steps)}
-        run.progress(share[0] + (share[1] - share[0]) * done / len(steps), so_far)
+            raise Failed("stuck")
+        percent = share[0] + (share[1] - share[0]) * done / len(steps)
+        run.progress(percent, "so_far", what=Sentence(what), done=done, all=len(steps))
         if done < len(steps):
             time.sleep(LOOK_SECONDS)
 

@@ -9,6 +9,7 @@ from ...contract import Kind, Role, Run
 from . import crew
 from .experiments import ALL
 from .forms import LabForm
+from .sentences import SENTENCES
 
 
 class LabKind(Kind):
@@ -30,6 +31,7 @@ class LabKind(Kind):
     urls = f"{__package__}.urls"
     nav = ((gettext_lazy("Lab"), "lab:home"),)
     summary_template = "lab/_result.html"
+    sentences = SENTENCES
 
     def run(self, run: Run) -> dict[str, Any]:
         """Do the experiment. Result: its name, its size, and what its `run` returns."""

@@ -18,10 +18,11 @@ from typing import Any
 import requests
 from django.conf import settings
 from django.db.models.functions import Now
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from ...contract import Failed, Kind, Role, Run, TryAgain
 from .models import Value
+from .sentences import SENTENCES
 from .work import work
 
 DELAY_SECONDS = 0.15
@@ -41,7 +42,7 @@ def change(run: Run, compute: Callable[[int], int]) -> dict[str, Any]:
         value = Value.objects.filter(pk=run.payload["value"])
         found = value.values_list("number", Now()).first()
         if found is None:
-            raise Failed("run_over", gettext("The run of the lab that this belongs to is over."), can_retry=False)
+            raise Failed("run_over", can_retry=False)
         read, read_at = found
         wrote = compute(read)
         with run.transaction():
@@ -57,6 +58,7 @@ class Step(Kind):
     max_attempts = 3
     time_limit = timedelta(minutes=2)
     backoff = timedelta(seconds=0.5)
+    sentences = SENTENCES
 
 
 class Operation(Step):
@@ -152,7 +154,7 @@ class Call(Step):
         try:
             return call_slow_api(run.payload["ms"])
         except requests.RequestException as error:
-            raise TryAgain("practice_network", gettext("The practice network did not answer.")) from error
+            raise TryAgain("practice_network", say="practice_network_quiet") from error
 
 
 def call_slow_api(ms: int) -> dict[str, Any]:

@@ -9,14 +9,15 @@ from ....contract import Run, Submission
 from .. import crew
 from ..models import Value
 from ..report import Bar, Chart, Part, Span, Table, bars, in_seconds, lanes
+from ..sentences import SENTENCES
 from ..steps import Addition, Comparison
 
 OPERATIONS = 3
 """Additions to each value."""
 MODES = {
-    "global": (gettext_lazy("One lock for all"), "wait"),
-    "each": (gettext_lazy("One lock for each"), "good"),
-    "none": (gettext_lazy("No lock"), "bad"),
+    "global": (SENTENCES["lock_global"], "wait"),
+    "each": (SENTENCES["lock_each"], "good"),
+    "none": (SENTENCES["lock_none"], "bad"),
 }
 WAYS = {
     "sequence": gettext_lazy("One after another"),
@@ -53,13 +54,12 @@ def run(run: Run, size: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for number, (mode, resource) in enumerate(resources.items()):
         share = (30.0 * number, 30.0 * (number + 1))
-        found[mode] = _additions(run, size, resource, share, str(MODES[mode][0]))
-    text = _("Threads, processes")
-    (found["comparison"],) = crew.do(run, Comparison(), [Submission({}, "Comparison")], (90, 100), text)
+        found[mode] = _additions(run, size, resource, share, f"lock_{mode}")
+    (found["comparison"],) = crew.do(run, Comparison(), [Submission({}, "Comparison")], (90, 100), "comparison")
     return found
 
 
-def _additions(run: Run, size: int, resource: str, share: crew.Share, text: str) -> dict[str, Any]:
+def _additions(run: Run, size: int, resource: str, share: crew.Share, what: str) -> dict[str, Any]:
     """resource: the name of a value's resource, with {} for its number; "" for none."""
     values = [Value.objects.create(number=0) for _ in range(size)]
     steps = [
@@ -67,7 +67,7 @@ def _additions(run: Run, size: int, resource: str, share: crew.Share, text: str)
         for number, value in enumerate(values)
         for seed in range(OPERATIONS)
     ]
-    results = crew.do(run, Addition(), steps, share, text)
+    results = crew.do(run, Addition(), steps, share, what)
     first = min(result["read_at"] for result in results)
     jobs = [
         {"value": index // OPERATIONS, "start": result["read_at"] - first, "end": result["wrote_at"] - first}

@@ -37,22 +37,16 @@ def run(run: Run, size: int) -> dict[str, Any]:
     try:
         call_slow_api(0)
     except requests.RequestException:
-        raise Failed(
-            "practice_network",
-            _(
-                "The practice network does not answer, and this experiment calls it: start it with "
-                "`manage.py practice_network`, then run it again."
-            ),
-        ) from None
-    run.progress(0, _("Starting a web server for the experiment"))
+        raise Failed("practice_network") from None
+    run.progress(0, "starting_server")
     with server.serving() as site:
         visit = _Visits(site, passes.issue(run.job_id, API_MS))
         visit.warm_up()
-        run.progress(10, _("The view that waits"))
+        run.progress(10, "view_waits")
         waits = visit.load("waits", size)[0]
-        run.progress(50, _("The view that queues"))
+        run.progress(50, "view_queues")
         queues, jobs = visit.load("queues", size)
-    crew.finish(run, jobs, (80, 100), _("The queued calls"))
+    crew.finish(run, jobs, (80, 100), "queued_calls")
     outcomes = [
         (job.finished_at - job.created_at).total_seconds() for job in Job.objects.filter(pk__in=jobs) if job.finished_at
     ]
@@ -71,7 +65,7 @@ class _Visits:
         with ThreadPoolExecutor(server.PROCESSES * 4) as pool:
             answers = list(pool.map(lambda _: self._ask("GET", "page"), range(server.PROCESSES * 8)))
         if None in answers:
-            raise Failed("no_server", _("The experiment's web server did not answer. Please run it again later."))
+            raise Failed("no_server")
 
     def load(self, view: str, size: int) -> tuple[dict[str, Any], list[UUID]]:
         """`size` visitors of a view, and others meanwhile. Returns their times, and the jobs that were made."""

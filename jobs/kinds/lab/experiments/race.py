@@ -26,11 +26,11 @@ def run(run: Run, size: int) -> dict[str, Any]:
 
     Returns for each mode how often each number came out, and one run: who read and wrote what, when (in seconds).
     """
-    off = _all_pairs(run, size, "", (0, 50), _("Without protection"))
-    return {"off": off, "on": _all_pairs(run, size, "lab:value:", (50, 100), _("With protection"))}
+    off = _all_pairs(run, size, "", (0, 50), "without_protection")
+    return {"off": off, "on": _all_pairs(run, size, "lab:value:", (50, 100), "with_protection")}
 
 
-def _all_pairs(run: Run, size: int, resource: str, share: crew.Share, text: str) -> dict[str, Any]:
+def _all_pairs(run: Run, size: int, resource: str, share: crew.Share, what: str) -> dict[str, Any]:
     """resource: what the names of the values' resources begin with, "" for none.
 
     The names are the same in each run, so that the table of resources does not grow.
@@ -45,7 +45,7 @@ def _all_pairs(run: Run, size: int, resource: str, share: crew.Share, text: str)
         for number, value in enumerate(values)
         for operation, operand in TASKS
     ]
-    results = crew.do(run, Operation(), steps, share, text)
+    results = crew.do(run, Operation(), steps, share, what)
     finals = [value.number for value in Value.objects.filter(pk__in=[value.pk for value in values]).order_by("pk")]
     counts = Counter(finals)
     # A run that went wrong shows more than one that did not.
