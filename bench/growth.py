@@ -76,8 +76,8 @@ def fill(shape: str, size: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO offload_attempt "
-            "(job_id, number, worker, started_at, ended_at, outcome, error_code, error_text, traceback) "
-            "SELECT id, 1, 'bench', started_at, finished_at, 'succeeded', '', '', '' FROM offload_job"
+            "(job_id, number, worker, started_at, ended_at, outcome, error_code, error_said, traceback) "
+            "SELECT id, 1, 'bench', started_at, finished_at, 'succeeded', '', '{}', '' FROM offload_job"
         )
     waiting = min(size, MOST_WAITING)
     due = moment.format("-10 - n / 1000.0")

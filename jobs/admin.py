@@ -106,6 +106,10 @@ class AttemptInline(ReadOnly, admin.StackedInline):
         "the_traceback",
     )
 
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Attempt]":
+        """With what words their errors: the kind of their job."""
+        return super().get_queryset(request).select_related("job").defer("job__payload_text")
+
     def has_view_permission(self, request: HttpRequest, obj: Job | None = None) -> bool:
         """Whoever may see the job may see its attempts."""
         return bool(request.user.has_perm("offload.view_job"))

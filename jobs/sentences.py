@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 Text = str | Promise
 """Words for people, translated at once or when they are shown."""
 
+LONGEST_VALUE = 1000
+"""Characters of a text inside a sentence; the rest is cut, so that rows and pages stay small whatever a server says."""
+
 _OWN: dict[str, Text] = {
     "no_words": gettext_lazy("This site has no words for what happened (%(code)s)."),
     "database": gettext_lazy("Our database could not be reached for a moment."),
@@ -42,7 +45,7 @@ class Sentence:
 
     code: its key in `Kind.sentences`, or among the core's own.
     kind: whose sentence it is, if not that of the job which says it.
-    values: for the placeholders: text, numbers (int: with separators for thousands), a moment (shown in the reader's
+    values: for the placeholders: text (see LONGEST_VALUE), numbers (int: with separators for thousands), a moment (shown in the reader's
     time zone), a span of time, or another sentence, kept or not.
     """
 
@@ -116,7 +119,9 @@ def _kept(value: Any) -> Any:
             return str(value)
         case bool() | None:
             raise TypeError(f"A sentence has no place for {value!r}.")
-        case str() | int() | float():
+        case str():
+            return value[:LONGEST_VALUE]
+        case int() | float():
             return value
     raise TypeError(f"A sentence has no place for a {type(value).__name__}.")
 

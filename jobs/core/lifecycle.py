@@ -399,7 +399,7 @@ def hand_back(job: Job) -> bool:
     return _release(job, Attempt.Outcome.HANDED_BACK, run_at=Now(), max_attempts=F("max_attempts") + 1)
 
 
-def hold(job: Job, code: str, said: Sentence) -> None:
+def hold(job: Job, code: str, said: Sentence | None = None) -> None:
     """running → pending, without the turn: the job and the line behind it wait until `resume`. It does not count.
 
     Without a resource there is no line to hold: running → failed. If its owner asked to cancel it: running → cancelled.
@@ -408,7 +408,8 @@ def hold(job: Job, code: str, said: Sentence) -> None:
     if not job.resource:
         return fail(job, code, said)
     with transaction.atomic():
-        Resource.objects.filter(name=job.resource).update(on_hold={"by": job.kind, **said.kept()})
+        why = {"by": job.kind, **(said or Sentence(code)).kept()}
+        Resource.objects.filter(name=job.resource).update(on_hold=why)
         waits: dict[str, Any] = {"run_at": Now(), "has_turn": False, "max_attempts": F("max_attempts") + 1}
         if not _release(job, Attempt.Outcome.ON_HOLD, **waits, **_error(code, said)):
             raise ClaimLost

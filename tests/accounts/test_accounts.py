@@ -321,7 +321,7 @@ def test_the_link_of_a_mail_is_nowhere_but_in_the_mail(client, confirmed, attemp
         client.get(job.get_absolute_url()).text,
         staff.get(reverse("admin:offload_job_changelist")).text,
         staff.get(reverse("admin:offload_job_change", args=[job.pk])).text,
-        *(str(values) for values in Job.objects.values_list("title", "resource", "kept", "result", "error_text")),
+        *(str(values) for values in Job.objects.values_list("title", "resource", "kept", "result", "error_said")),
     ]
     assert len(secret) > 10
     assert [secret in text for text in everything] == [False] * len(everything)

@@ -14,6 +14,7 @@ from jobs.core import lifecycle, pauses
 from jobs.kind import Queue, Submission
 from jobs.models import Job, Worker
 from jobs.sandbox.samples import sample_photo, sample_sound
+from jobs.sentences import Sentence
 from jobs.worker import execution
 from tests.browser.conftest import AXE
 from tests.kind_app.kind import Echo
@@ -66,13 +67,13 @@ def jobs(user) -> list[Job]:
 
     waiting, later = accept(), accept(run_at=timezone.now() + timedelta(days=1))
     running, stopping, done, late, failed, cancelled = (start(accept()) for _ in range(6))
-    lifecycle.progress(running, 40, "Frame 4 of 10")
+    lifecycle.progress(running, 40, Sentence("text", text="Frame 4 of 10"))
     lifecycle.cancel(stopping.pk)
     lifecycle.succeed(done, {"text": "Hello"})
     lifecycle.cancel(late.pk)
     lifecycle.succeed(late, {"text": "Hello"})
-    lifecycle.try_again(failed, "away", "The other side is away.", pause=timedelta(0))
-    lifecycle.fail(start(failed), "told_to_fail", "The job was told to fail.")
+    lifecycle.try_again(failed, "away", pause=timedelta(0))
+    lifecycle.fail(start(failed), "told_to_fail")
     lifecycle.cancel(cancelled.pk)
     lifecycle.stop(cancelled)
     return [waiting, later, running, stopping, done, late, failed, cancelled]
@@ -107,7 +108,7 @@ def test_axe_finds_nothing_while_a_post_is_written(open_page, user, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_where_accounts_are_connected(open_page, user, scheme):
-    error = {"needs_reconnect": True, "last_error": "It does not accept our access any more."}
+    error = {"needs_reconnect": True, "last_error": Sentence("session_over", who="Bluesky").kept()}
     connected(user, "mastodon", "https://social.example", "@ann@social.example", {}, **error)
     page = open_page("/", user=user, color_scheme=scheme)
     for address in ("accounts", "connect/mastodon", "connect/bluesky", "connect/webhook"):

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from jobs.core import lifecycle
 from jobs.kind import Submission
 from jobs.models import Job, Status
+from jobs.sentences import Sentence
 from tests.kind_app.kind import Echo
 from tests.processes import wait_until
 
@@ -65,7 +66,7 @@ def test_the_outcome_is_announced_to_screen_readers_once(open_page, user):
     expect(region).to_have_text("")
     running = start(job)
     expect(region).to_have_text("Hello: Running")
-    lifecycle.progress(running, 50, "Half")
+    lifecycle.progress(running, 50, Sentence("text", text="Half"))
     expect(page.get_by_text("Half")).to_be_visible()
     expect(region).to_have_text("Hello: Running")
     lifecycle.succeed(running, {})
@@ -82,7 +83,7 @@ def test_without_javascript_the_page_loads_itself_again_until_the_outcome(open_p
 
 def test_a_failed_job_can_be_tried_again_from_its_card_without_javascript(open_page, user):
     job = a_job(user)
-    lifecycle.fail(start(job), "told_to_fail", "The job was told to fail.")
+    lifecycle.fail(start(job), "told_to_fail")
     page = open_page(job.get_absolute_url(), user=user, java_script_enabled=False)
     expect(page.get_by_text("The job was told to fail.")).to_be_visible()
     page.get_by_role("button", name="Try again").click()
@@ -92,7 +93,7 @@ def test_a_failed_job_can_be_tried_again_from_its_card_without_javascript(open_p
 def test_a_button_that_arrived_by_polling_works(open_page, user):
     job = a_job(user)
     page = open_page(job.get_absolute_url(), user=user)
-    lifecycle.fail(start(job), "told_to_fail", "The job was told to fail.")
+    lifecycle.fail(start(job), "told_to_fail")
     page.get_by_role("button", name="Try again").click()
     expect(badge(page)).to_have_text("Waiting")
     job.refresh_from_db()
@@ -138,7 +139,7 @@ def test_a_running_job_can_be_cancelled_and_says_that_it_is_stopping(open_page, 
 
 def test_an_opened_history_stays_open_while_the_card_changes(open_page, user):
     job = a_job(user)
-    lifecycle.try_again(start(job), "away", "The other side is away.", pause=timedelta(0))
+    lifecycle.try_again(start(job), "away", pause=timedelta(0))
     page = open_page(job.get_absolute_url(), user=user)
     page.get_by_text("1 attempt").click()
     expect(page.get_by_text("Failed, another attempt followed")).to_be_visible()
@@ -166,7 +167,7 @@ def test_several_jobs_of_the_list_are_kept_up_to_date_with_one_request(open_page
     first, second, _ = (a_job(user) for _ in range(3))
     page = open_page("/jobs/", user=user, frozen=True)
     asked = requests_for_status(page)
-    lifecycle.progress(start(first), 40, "Frame 4 of 10")
+    lifecycle.progress(start(first), 40, Sentence("text", text="Frame 4 of 10"))
     lifecycle.succeed(start(second), {})
     with page.expect_response("**/status.json*"):
         page.clock.run_for(300)
@@ -231,7 +232,7 @@ def test_a_notification_comes_only_after_the_person_has_asked_for_it(open_page, 
 def test_a_list_can_be_filtered_by_keyboard_without_javascript(open_page, user):
     a_job(user)
     failed = a_job(user)
-    lifecycle.fail(start(failed), "told_to_fail", "The job was told to fail.")
+    lifecycle.fail(start(failed), "told_to_fail")
     page = open_page("/jobs/", user=user, java_script_enabled=False)
     page.get_by_label("Status").select_option("Failed")
     page.get_by_label("Title contains").press("Enter")
@@ -253,7 +254,7 @@ def test_what_did_not_change_stays_the_same_element_so_that_a_video_would_play_o
     job = a_job(user)
     page = open_page(job.get_absolute_url(), user=user)
     page.evaluate("document.querySelector('.card dl').sameAsBefore = true")
-    lifecycle.progress(start(job), 50, "Half")
+    lifecycle.progress(start(job), 50, Sentence("text", text="Half"))
     expect(page.get_by_role("progressbar")).to_be_visible()
     lifecycle.succeed(Job.objects.get(pk=job.pk), {"text": "Hello"})
     expect(badge(page)).to_have_text("Done")
@@ -300,7 +301,7 @@ def test_no_page_scrolls_sideways(open_page, user, width):
     job = a_job(user)
     Job.objects.filter(pk=job.pk).update(title=word)
     failed = a_job(user)
-    lifecycle.fail(start(failed), "told_to_fail", word)
+    lifecycle.fail(start(failed), "told_to_fail", Sentence("text", text=word))
     page = open_page("/", user=user, width=width)
     addresses = ["/", "/jobs/", "/jobs/new/echo/", job.get_absolute_url(), failed.get_absolute_url(), "/nowhere/"]
     for address in addresses:

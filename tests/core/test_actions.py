@@ -46,13 +46,13 @@ def scheduled(owner: User) -> Job:
 
 def backing_off(owner: User) -> Job:
     job = started(owner)
-    lifecycle.try_again(job, "c", "t", pause=timedelta(hours=1))
+    lifecycle.try_again(job, "c", pause=timedelta(hours=1))
     return job
 
 
 def on_hold(owner: User) -> Job:
     job = started(owner, "r")
-    lifecycle.hold(job, "c", "t")
+    lifecycle.hold(job, "c")
     return job
 
 
@@ -74,19 +74,19 @@ def succeeded(owner: User) -> Job:
 
 def failed(owner: User) -> Job:
     job = started(owner)
-    lifecycle.fail(job, "c", "t")
+    lifecycle.fail(job, "c")
     return job
 
 
 def failed_for_good(owner: User) -> Job:
     job = started(owner)
-    lifecycle.fail(job, "c", "t", can_retry=False)
+    lifecycle.fail(job, "c", can_retry=False)
     return job
 
 
 def holding_its_line(owner: User) -> Job:
     job = started(owner, "r", Strict)
-    lifecycle.fail(job, "c", "t")
+    lifecycle.fail(job, "c")
     return job
 
 

@@ -76,7 +76,7 @@ def test_a_submit_goes_with_the_last_of_its_jobs(user):
 
 def test_deleting_a_failed_job_that_holds_its_line_lets_the_line_go_on(django_capture_on_commit_callbacks):
     first, second = accept(kind_name="strict", resource="r", copies=2)
-    lifecycle.fail(started(first), "c", "t")
+    lifecycle.fail(started(first), "c")
     assert not Job.objects.runnable().exists()
     with django_capture_on_commit_callbacks(execute=True):
         assert lifecycle.delete([first.pk]) == 1
@@ -136,7 +136,7 @@ def test_a_payload_that_can_not_be_read_any_more_does_not_keep_the_rest(log):
 @override_settings(JOB_KEEP_DAYS=30)
 def test_old_jobs_are_deleted_where_a_retention_time_is_set():
     old, holding, new = done(), accept(kind_name="strict", resource="r")[0], done()
-    lifecycle.fail(started(holding), "c", "t")
+    lifecycle.fail(started(holding), "c")
     Job.objects.exclude(pk=new.pk).update(finished_at=timezone.now() - timedelta(days=31))
     sweep.sweep()
     assert set(Job.objects.all()) == {holding, new}

@@ -11,6 +11,7 @@ from django.utils import timezone
 from jobs.core import lifecycle
 from jobs.kind import ClaimLost, Kind, Stopped, Submission, kind_named
 from jobs.models import Attempt, Job, Status, Submit
+from jobs.sentences import Sentence
 
 pytestmark = pytest.mark.django_db
 
@@ -113,7 +114,7 @@ def test_a_finished_job_shows_its_result_and_its_attempt():
 
 def test_a_job_that_fails_for_good_keeps_its_reason():
     job = started(accept())
-    lifecycle.fail(job, "refused", "The server refused it.", traceback="secret trace")
+    lifecycle.fail(job, "refused", traceback="secret trace")
     job = fresh(job)
     assert (job.status, job.error_code, job.error_text) == (Status.FAILED, "refused", "The server refused it.")
     assert job.attempts.get().traceback == "secret trace"
@@ -121,7 +122,7 @@ def test_a_job_that_fails_for_good_keeps_its_reason():
 
 def test_another_try_waits_for_its_pause():
     job = started(accept())
-    lifecycle.try_again(job, "away", "It is away.", pause=timedelta(minutes=1))
+    lifecycle.try_again(job, "away", pause=timedelta(minutes=1))
     job = fresh(job)
     assert job.status == Status.PENDING
     assert timedelta(seconds=50) < job.run_at - timezone.now() <= timedelta(seconds=61)
@@ -130,15 +131,15 @@ def test_another_try_waits_for_its_pause():
 
 def test_a_job_that_waits_for_another_try_shows_no_progress_of_the_last():
     job = started(accept())
-    lifecycle.progress(job, 40, "Talking with the mail server")
-    lifecycle.try_again(job, "away", "It is away.", pause=timedelta(minutes=1))
+    lifecycle.progress(job, 40, Sentence("text", text="Talking with the mail server"))
+    lifecycle.try_again(job, "away", pause=timedelta(minutes=1))
     assert (fresh(job).progress_percent, fresh(job).progress_text) == (0, "")
 
 
 def test_another_try_starts_when_the_other_side_said():
     job = started(accept())
     moment = timezone.now() + timedelta(hours=1)
-    lifecycle.try_again(job, "away", "It is away.", pause=timedelta(0), not_before=moment)
+    lifecycle.try_again(job, "away", pause=timedelta(0), not_before=moment)
     assert fresh(job).run_at == moment
 
 
@@ -146,14 +147,14 @@ def test_after_the_last_attempt_the_job_fails():
     job = accept()
     for _ in range(echo().max_attempts):
         job = started(job)
-        lifecycle.try_again(job, "away", "It is away.", pause=timedelta(0))
+        lifecycle.try_again(job, "away", pause=timedelta(0))
     assert fresh(job).status == Status.FAILED
     assert [a.outcome for a in job.attempts.all()] == ["retried", "retried", "failed"]
 
 
 def test_success_after_a_failed_attempt_leaves_no_error():
     job = started(accept())
-    lifecycle.try_again(job, "away", "It is away.", pause=timedelta(0))
+    lifecycle.try_again(job, "away", pause=timedelta(0))
     lifecycle.succeed(started(job), {})
     assert fresh(job).error_code == ""
     assert job.attempts.get(number=1).error_code == "away"
@@ -173,10 +174,10 @@ def test_a_worker_that_lost_its_claim_cannot_finish_the_job():
     current = started(stale, "w2")
     for write in (
         lambda: lifecycle.succeed(stale, {}),
-        lambda: lifecycle.fail(stale, "c", "t"),
-        lambda: lifecycle.try_again(stale, "c", "t", pause=timedelta(0)),
+        lambda: lifecycle.fail(stale, "c"),
+        lambda: lifecycle.try_again(stale, "c", pause=timedelta(0)),
         lambda: lifecycle.keep(stale, {"sending": True}),
-        lambda: lifecycle.progress(stale, 50, ""),
+        lambda: lifecycle.progress(stale, 50),
     ):
         with pytest.raises(ClaimLost):
             write()
@@ -225,7 +226,7 @@ def test_what_an_attempt_keeps_is_there_for_the_next():
     job = started(accept())
     lifecycle.keep(job, {"sending": 1})
     lifecycle.keep(job, {"id": "x"})
-    lifecycle.try_again(job, "away", "It is away.", pause=timedelta(0))
+    lifecycle.try_again(job, "away", pause=timedelta(0))
     assert started(job).kept == {"sending": 1, "id": "x"}
 
 
@@ -234,7 +235,7 @@ def test_what_an_attempt_keeps_is_there_for_the_next():
 
 def test_a_failed_job_runs_again_when_its_owner_asks():
     job = started(accept())
-    lifecycle.fail(job, "refused", "No.")
+    lifecycle.fail(job, "refused")
     assert lifecycle.retry(job.pk)
     again = started(job)
     assert (again.attempt, again.max_attempts, again.error_code) == (2, 1 + echo().max_attempts, "")
@@ -242,7 +243,7 @@ def test_a_failed_job_runs_again_when_its_owner_asks():
 
 def test_a_job_that_can_not_be_retried_stays_failed():
     job = started(accept())
-    lifecycle.fail(job, "refused", "No.", can_retry=False)
+    lifecycle.fail(job, "refused", can_retry=False)
     assert not lifecycle.retry(job.pk)
 
 
@@ -263,14 +264,14 @@ def test_a_pending_job_is_cancelled_at_once_and_a_finished_one_not():
 def test_a_running_job_that_is_cancelled_ends_at_its_next_safe_point_and_writes_nothing_there():
     job = started(accept("r"))
     following = accept("r")
-    lifecycle.progress(job, 10, "Before")
+    lifecycle.progress(job, 10, Sentence("text", text="Before"))
     assert lifecycle.cancel(job.pk)
     asked_at = fresh(job).cancel_asked_at
     assert asked_at
     assert lifecycle.cancel(job.pk)
     assert fresh(job).cancel_asked_at == asked_at
     with pytest.raises(Stopped):
-        lifecycle.progress(job, 20, "After")
+        lifecycle.progress(job, 20, Sentence("text", text="After"))
     with pytest.raises(Stopped):
         lifecycle.keep(job, {"sending": True})
     assert (fresh(job).status, fresh(job).progress_text, fresh(job).kept) == (Status.RUNNING, "Before", {})
@@ -284,7 +285,7 @@ def test_once_an_outside_effect_is_under_way_it_is_too_late_to_stop():
     job = started(accept())
     lifecycle.keep(job, {"sending": True})
     assert lifecycle.cancel(job.pk)
-    lifecycle.progress(job, 50, "Sent")
+    lifecycle.progress(job, 50, Sentence("text", text="Sent"))
     lifecycle.keep(job, {"id": 1})
     assert lifecycle.to_stop("w1", [job.pk], 0) == set()
     lifecycle.succeed(job, {})
@@ -297,7 +298,7 @@ def test_an_effect_that_was_taken_back_makes_a_safe_point_again():
     lifecycle.keep(job, {"sending": None})
     lifecycle.cancel(job.pk)
     with pytest.raises(Stopped):
-        lifecycle.progress(job, 50, "")
+        lifecycle.progress(job, 50)
 
 
 @pytest.mark.parametrize("attempts_left", [True, False])
@@ -321,7 +322,7 @@ def test_nobody_stops_a_job_whose_owner_did_not_ask():
 def test_a_failed_job_that_is_tried_again_is_not_to_be_stopped_any_more():
     job = started(accept())
     lifecycle.cancel(job.pk)
-    lifecycle.fail(job, "c", "t")
+    lifecycle.fail(job, "c")
     assert lifecycle.retry(job.pk)
     assert fresh(job).cancel_asked_at is None
 
@@ -335,7 +336,7 @@ def test_jobs_on_one_resource_run_one_at_a_time_in_the_order_of_acceptance():
     assert lifecycle.start(third.pk, "w") is None
     lifecycle.succeed(started(first), {})
     assert lifecycle.start(third.pk, "w") is None
-    lifecycle.fail(started(second), "c", "t")
+    lifecycle.fail(started(second), "c")
     lifecycle.succeed(started(third), {})
 
 
@@ -346,7 +347,7 @@ def test_jobs_on_different_resources_do_not_wait_for_each_other():
 
 def test_a_job_that_waits_for_another_try_keeps_its_place():
     first, second = accept("r"), accept("r")
-    lifecycle.try_again(started(first), "away", "It is away.", pause=timedelta(0))
+    lifecycle.try_again(started(first), "away", pause=timedelta(0))
     assert lifecycle.start(second.pk, "w") is None
     lifecycle.succeed(started(first), {})
     started(second)
@@ -368,7 +369,7 @@ def test_cancelling_in_the_middle_of_a_line_gives_nobody_a_second_turn():
 
 def test_a_retried_job_goes_to_the_end_of_its_line():
     first, second = accept("r"), accept("r")
-    lifecycle.fail(started(first), "c", "t")
+    lifecycle.fail(started(first), "c")
     lifecycle.retry(first.pk)
     assert lifecycle.start(first.pk, "w") is None
     lifecycle.succeed(started(second), {})
@@ -383,7 +384,7 @@ def strict(resource: str = "r") -> Job:
 
 def test_a_failed_job_of_a_kind_that_holds_keeps_the_line_waiting():
     first, second = strict(), strict()
-    lifecycle.fail(started(first), "c", "t")
+    lifecycle.fail(started(first), "c")
     assert fresh(first).is_holding
     assert lifecycle.start(second.pk, "w") is None
 
@@ -391,7 +392,7 @@ def test_a_failed_job_of_a_kind_that_holds_keeps_the_line_waiting():
 @pytest.mark.parametrize(("verb", "status"), [(lifecycle.skip, Status.FAILED), (lifecycle.cancel, Status.CANCELLED)])
 def test_skipping_or_cancelling_the_failed_job_lets_its_line_go_on(verb, status):
     first, second = strict(), strict()
-    lifecycle.fail(started(first), "c", "t")
+    lifecycle.fail(started(first), "c")
     assert verb(first.pk)
     assert not verb(first.pk)
     assert fresh(first).status == status
@@ -400,7 +401,7 @@ def test_skipping_or_cancelling_the_failed_job_lets_its_line_go_on(verb, status)
 
 def test_trying_the_failed_job_again_keeps_its_place_in_the_line():
     first, second = strict(), strict()
-    lifecycle.fail(started(first), "c", "t")
+    lifecycle.fail(started(first), "c")
     assert lifecycle.retry(first.pk)
     assert lifecycle.start(second.pk, "w") is None
     lifecycle.succeed(started(first), {})
@@ -409,7 +410,7 @@ def test_trying_the_failed_job_again_keeps_its_place_in_the_line():
 
 def test_a_job_without_a_resource_holds_nothing():
     job = started(strict(""))
-    lifecycle.fail(job, "c", "t")
+    lifecycle.fail(job, "c")
     assert not fresh(job).is_holding
     assert not lifecycle.skip(job.pk)
 
@@ -496,7 +497,7 @@ def test_a_job_is_cancelled_with_a_reason_when_the_one_it_waits_for_fails(two, d
     first, second = two
     later = accept("r")
     with django_capture_on_commit_callbacks(execute=True):
-        lifecycle.fail(started(first), "no", "It said no.")
+        lifecycle.fail(started(first), "no")
     gone = fresh(second)
     assert (gone.status, gone.error_code, gone.after) == (Status.CANCELLED, "after_failed", None)
     assert "“The first”, which had to be done first, failed." in gone.error_text
@@ -522,7 +523,7 @@ def test_one_submit_may_hold_jobs_of_several_kinds():
 
 def test_a_job_that_puts_its_resource_on_hold_waits_with_all_behind_it_and_goes_first():
     first, second = accept("r"), accept("r")
-    lifecycle.hold(started(first), "revoked", "Connect the account again.")
+    lifecycle.hold(started(first), "revoked")
     third = accept("r")
     assert not Job.objects.runnable().exists()
     assert fresh(first).max_attempts == first.max_attempts + 1
@@ -535,7 +536,7 @@ def test_a_job_that_puts_its_resource_on_hold_waits_with_all_behind_it_and_goes_
 
 def test_a_job_on_hold_can_be_cancelled():
     first, second = accept("r"), accept("r")
-    lifecycle.hold(started(first), "revoked", "Connect the account again.")
+    lifecycle.hold(started(first), "revoked")
     assert lifecycle.cancel(first.pk)
     assert not Job.objects.runnable().exists()
     lifecycle.resume("r")
@@ -544,7 +545,7 @@ def test_a_job_on_hold_can_be_cancelled():
 
 def test_a_job_that_is_accepted_while_an_empty_line_is_on_hold_waits_too():
     first = accept("r")
-    lifecycle.hold(started(first), "revoked", "Connect the account again.")
+    lifecycle.hold(started(first), "revoked")
     lifecycle.cancel(first.pk)
     later = accept("r")
     assert not Job.objects.runnable().exists()
@@ -554,7 +555,7 @@ def test_a_job_that_is_accepted_while_an_empty_line_is_on_hold_waits_too():
 
 def test_a_job_without_a_resource_can_not_wait_for_a_person():
     job = started(accept())
-    lifecycle.hold(job, "revoked", "Connect the account again.")
+    lifecycle.hold(job, "revoked")
     assert (fresh(job).status, fresh(job).error_text) == (Status.FAILED, "Connect the account again.")
 
 

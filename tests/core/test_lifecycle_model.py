@@ -18,6 +18,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 from jobs.core import lifecycle
 from jobs.kind import ClaimLost, Stopped, Submission, kind_named
 from jobs.models import Attempt, Job, Resource
+from jobs.sentences import Sentence
 
 
 @dataclass
@@ -108,9 +109,9 @@ class Lifecycle(RuleBasedStateMachine):
     def hold(self, claim):
         if not self.owns(claim):
             with pytest.raises(ClaimLost):
-                lifecycle.hold(claim, "c", "t")
+                lifecycle.hold(claim, "c")
             return
-        lifecycle.hold(claim, "c", "t")
+        lifecycle.hold(claim, "c")
         if not claim.resource:
             self.end(claim, "failed", "failed")
             return
@@ -148,10 +149,10 @@ class Lifecycle(RuleBasedStateMachine):
     def write(self, claim, how):
         calls = {
             "succeed": lambda: lifecycle.succeed(claim, {}),
-            "fail": lambda: lifecycle.fail(claim, "c", "t"),
-            "try_again": lambda: lifecycle.try_again(claim, "c", "t", pause=timedelta(0)),
+            "fail": lambda: lifecycle.fail(claim, "c"),
+            "try_again": lambda: lifecycle.try_again(claim, "c", pause=timedelta(0)),
             "keep": lambda: lifecycle.keep(claim, {"n": 1}),
-            "progress": lambda: lifecycle.progress(claim, 10, "x"),
+            "progress": lambda: lifecycle.progress(claim, 10, Sentence("text", text="x")),
         }
         if not self.owns(claim):
             with pytest.raises(ClaimLost):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from jobs.core import lifecycle
 from jobs.kind import Submission, kind_named
 from jobs.models import Job, Status
+from jobs.sentences import Sentence
 
 pytestmark = pytest.mark.django_db
 
@@ -86,9 +87,9 @@ def test_jobs_that_are_asked_for_by_key_are_found_by_key(looked: Callable[[], No
     with connection.execute_wrapper(explained):
         running = lifecycle.start_all([job.pk for job in jobs], "w1")
         assert not lifecycle.renew("w1", {job.pk: job.attempt for job in running})
-        lifecycle.progress(running[0], 50, "half")
-        lifecycle.try_again(running.pop(), "away", "It is away.", pause=timedelta(0))
-        lifecycle.fail(running.pop(), "refused", "No.")
+        lifecycle.progress(running[0], 50, Sentence("text", text="half"))
+        lifecycle.try_again(running.pop(), "away", pause=timedelta(0))
+        lifecycle.fail(running.pop(), "refused")
         assert lifecycle.hand_back(running.pop())
         lifecycle.succeed(running[0], {})
         assert len(lifecycle.succeed_all([(job, {}) for job in running[1:]])) == 26

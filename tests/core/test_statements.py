@@ -56,10 +56,10 @@ def scene(user: User, other_user: User) -> Scene:
     over = started()
     Job.objects.filter(pk=over.pk).update(deadline=timezone.now() - timedelta(seconds=1))
     lifecycle.succeed(started(), {"text": "hi"})
-    lifecycle.fail(started(), "c", "t")
+    lifecycle.fail(started(), "c")
     lifecycle.cancel(accept().pk)
     again = started()
-    lifecycle.try_again(again, "c", "t", pause=timedelta(0))
+    lifecycle.try_again(again, "c", pause=timedelta(0))
     lifecycle.start(again.pk, "w1")
     Job.objects.filter(status=Status.RUNNING).update(lease_until=timezone.now() - timedelta(seconds=10))
     jobs = Job.objects.order_by("created_at", "pk")
@@ -98,9 +98,9 @@ def succeed_plainly(scene: Scene) -> None:
             finished_at=Now(),
             result={"n": attempt},
             progress_percent=100,
-            progress_text="",
+            progress_said={},
             error_code="",
-            error_text="",
+            error_said={},
             traceback="",
         )
 

@@ -52,11 +52,11 @@ def test_a_scheduled_job_says_when_it_starts():
 def test_a_job_between_two_attempts_says_which_and_why():
     job = lifecycle.start(accept().pk, "w")
     assert job
-    lifecycle.try_again(job, "away", "The mail server is away.", pause=timedelta(seconds=40))
+    lifecycle.try_again(job, "away", pause=timedelta(seconds=40))
     wait = reason(job)
     assert wait.reason == "retry"
     assert wait.text.startswith("Attempt 2 of 3 starts at ")
-    assert wait.text.endswith("The mail server is away.")
+    assert wait.text.endswith("The other side is away.")
 
 
 def test_a_job_behind_others_on_its_resource_says_how_many(a_worker):
@@ -71,7 +71,7 @@ def test_a_job_behind_a_failed_one_that_holds_the_line_says_so(a_worker):
     first, second = lifecycle.submit(strict, [Submission({"text": "hi"}, "t", "r")] * 2, owner=None).jobs
     running = lifecycle.start(first.pk, "w")
     assert running
-    lifecycle.fail(running, "c", "t")
+    lifecycle.fail(running, "c")
     assert reason(second).reason == "held"
     lifecycle.skip(first.pk)
     assert reason(second).reason == "queue"
@@ -122,7 +122,7 @@ def test_a_job_on_an_object_on_hold_says_what_has_to_be_done():
     first, second = accept("r"), accept("r")
     running = lifecycle.start(first.pk, "w")
     assert running
-    lifecycle.hold(running, "revoked", "Connect the account again.")
+    lifecycle.hold(running, "revoked")
     assert [(reason(job).reason, reason(job).text) for job in (first, second)] == [
         ("on_hold", "Connect the account again.")
     ] * 2

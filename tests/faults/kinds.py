@@ -36,9 +36,7 @@ def misbehave(how: str) -> dict[str, Any] | None:
         case "out of memory":
             os.kill(os.getpid(), signal.SIGKILL)  # what the kernel does to a process that used up the memory
         case "wait for the other side":
-            raise TryAgain(
-                "away", "The other side is away.", not_before=timezone.now() + timedelta(seconds=PAUSE_SECONDS)
-            )
+            raise TryAgain("away", not_before=timezone.now() + timedelta(seconds=PAUSE_SECONDS))
         case "NUL":
             return {"text": "a\x00b"}
     return None
@@ -71,6 +69,7 @@ class Tally(Kind):
     max_attempts = 10
     time_limit = timedelta(seconds=30)
     backoff = timedelta(seconds=0.2)
+    sentences = {"away": "The other side is away."}
 
     def run(self, run: Run) -> dict[str, Any]:
         asked = run.payload

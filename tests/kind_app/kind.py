@@ -40,6 +40,20 @@ def hang() -> None:
             continue
 
 
+SENTENCES = {
+    "step": "Step %(step)s of %(steps)s",
+    "told_to_fail": "The job was told to fail.",
+    "told_to_wait": "The other side is away.",
+    # What tests say in the kind's name.
+    "away": "The other side is away.",
+    "no": "It said no.",
+    "refused": "The server refused it.",
+    "revoked": "Connect the account again.",
+    "text": "%(text)s",
+    "went_wrong": "It went wrong.",
+}
+
+
 class Echo(Kind):
     """Gives its text back, waiting. payload: what EchoForm describes; all but text is optional."""
 
@@ -51,6 +65,7 @@ class Echo(Kind):
     max_attempts = 3
     time_limit = timedelta(seconds=5)
     backoff = timedelta(seconds=0.2)
+    sentences = SENTENCES
     spend: Callable[[float], None] = staticmethod(wait)
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -58,12 +73,12 @@ class Echo(Kind):
         seconds, steps = run.payload.get("seconds", 0), run.payload.get("steps", 1)
         for step in range(1, steps + 1):
             self.spend(seconds / steps)
-            run.progress(100 * step / steps, f"Step {step} of {steps}")
+            run.progress(100 * step / steps, "step", step=step, steps=steps)
         match run.payload.get("outcome", "succeed"):
             case "fail":
-                raise Failed("told_to_fail", "The job was told to fail.")
+                raise Failed("told_to_fail")
             case "try_again":
-                raise TryAgain("told_to_wait", "The other side is away.")
+                raise TryAgain("told_to_wait")
             case "crash":
                 raise RuntimeError("the job was told to crash")
             case "exit":

@@ -88,7 +88,7 @@ def test_all_finished_jobs_go_at_once_and_the_others_stay(ann, user, other_user)
     pending, of_another = accept(user), done(other_user)
     holding = lifecycle.start(accept(user, kind=Strict, resource="r").pk, "w")
     assert holding
-    lifecycle.fail(holding, "c", "t")
+    lifecycle.fail(holding, "c")
     assert "Delete your 2 finished jobs?" in ann.get("/jobs/delete/").content.decode()
     answer = ann.post("/jobs/delete/", follow=True)
     assert "2 jobs are deleted." in answer.content.decode()

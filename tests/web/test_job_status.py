@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from jobs.core import lifecycle
 from jobs.kind import Submission
 from jobs.models import Job
+from jobs.sentences import Sentence
 from jobs.web import job_status
 from tests.kind_app.kind import Echo
 
@@ -80,7 +81,7 @@ def test_times_are_iso_8601_with_a_time_zone(ann, job):
 
 
 def test_a_failed_job_gives_code_sentence_and_whether_to_try_again(ann, job):
-    lifecycle.fail(start(job), "told_to_fail", "The job was told to fail.")
+    lifecycle.fail(start(job), "told_to_fail")
     body = ann.get(url(job)).json()
     assert body["error"] == {"code": "told_to_fail", "text": "The job was told to fail.", "can_retry": True}
     assert body["links"]["retry"] == f"/jobs/{job.pk}/retry/"
@@ -95,7 +96,7 @@ def test_a_job_that_is_done_gives_its_result_and_no_time_to_ask_again(ann, job):
 
 
 def test_a_job_that_waits_for_its_next_attempt_has_no_error_yet(ann, job):
-    lifecycle.try_again(start(job), "away", "The other side is away.", pause=timedelta(minutes=1))
+    lifecycle.try_again(start(job), "away", pause=timedelta(minutes=1))
     body = ann.get(url(job)).json()
     assert (body["status"], body["error"], body["wait"]["reason"]) == ("pending", None, "retry")
     assert body["wait"]["until"] == body["run_at"]
@@ -121,7 +122,7 @@ def test_a_job_that_was_done_before_it_could_be_stopped_says_that_it_was_too_lat
 
 def test_a_card_tells_the_attempts_of_a_job_that_needed_several(ann, job):
     assert "Attempt 1" not in card(ann, job)
-    lifecycle.try_again(start(job), "away", "The other side is away.", pause=timedelta(0), traceback="a trace")
+    lifecycle.try_again(start(job), "away", pause=timedelta(0))
     html = card(ann, job)
     assert "Failed, another attempt followed" in html
     assert html.count("The other side is away.") == 1
@@ -143,7 +144,7 @@ def test_a_card_tells_the_attempts_of_a_job_that_needed_several(ann, job):
 def test_what_is_for_staff_or_nobody_never_appears(ann, job):
     running = start(job)
     lifecycle.keep(running, {"sending": "kept-value"})
-    lifecycle.fail(running, "told_to_fail", "It failed.", traceback="Traceback (most recent call last)")
+    lifecycle.fail(running, "told_to_fail", traceback="Traceback (most recent call last)")
     for address in (url(job), f"/jobs/{job.pk}/"):
         text = ann.get(address).content.decode()
         for hidden in (SECRET, "kept-value", "Traceback", "worker-on-a-host"):
@@ -162,7 +163,7 @@ def test_an_unchanged_status_is_answered_304_without_a_body(ann, job):
 
 def test_a_changed_status_gets_another_etag(ann, job):
     first = ann.get(url(job))
-    lifecycle.progress(start(job), 10, "Step 1")
+    lifecycle.progress(start(job), 10, Sentence("text", text="Step 1"))
     again = ann.get(url(job), headers={"If-None-Match": first["ETag"]})
     assert again.status_code == 200
     assert again["ETag"] != first["ETag"]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from jobs.core import lifecycle
 from jobs.kind import Submission
 from jobs.models import Job, Status, Worker
+from jobs.sentences import Sentence
 from jobs.web import job_list
 from jobs.web.access import SESSION_KEY
 from tests.kind_app.forms import EchoForm
@@ -43,7 +44,7 @@ def start(job: Job) -> Job:
 
 
 def fail(job: Job, *, can_retry: bool = True) -> None:
-    lifecycle.fail(start(job), "told_to_fail", "The job was told to fail.", can_retry=can_retry, traceback="line 1")
+    lifecycle.fail(start(job), "told_to_fail", can_retry=can_retry, traceback="line 1")
 
 
 def succeed(job: Job) -> None:
@@ -292,7 +293,7 @@ class TestFollow:
 
     def test_a_running_job_shows_its_progress(self, ann):
         job = job_of(ann)
-        lifecycle.progress(start(job), 40, "Frame 4 of 10")
+        lifecycle.progress(start(job), 40, Sentence("text", text="Frame 4 of 10"))
         page = ann.get(f"/jobs/{job.pk}/").content.decode()
         assert "Frame 4 of 10" in page
         assert 'max="100" value="40"' in page
@@ -389,7 +390,7 @@ class TestFollowSeveral:
 
     def test_one_request_answers_for_several_jobs(self, ann):
         jobs = [job_of(ann, text=text) for text in ("first", "second")]
-        lifecycle.progress(start(jobs[0]), 40, "Frame 4 of 10")
+        lifecycle.progress(start(jobs[0]), 40, Sentence("text", text="Frame 4 of 10"))
         body = ann.get(self.URL, {"id": [job.pk for job in jobs]}).json()
         assert [(one["title"], one["status"]) for one in body["jobs"]] == [("second", "pending"), ("first", "running")]
         assert body["poll_after"] == 1
@@ -617,7 +618,7 @@ class TestList:
 
     def test_a_line_says_what_its_job_waits_for_how_far_it_is_or_why_it_failed(self, ann):
         job_of(ann, text="waits")
-        lifecycle.progress(start(job_of(ann, text="runs")), 40, "Frame 4 of 10")
+        lifecycle.progress(start(job_of(ann, text="runs")), 40, Sentence("text", text="Frame 4 of 10"))
         fail(job_of(ann, text="fails"))
         page = ann.get("/jobs/").content.decode()
         for sentence in ("No worker is running", "Frame 4 of 10", "The job was told to fail."):

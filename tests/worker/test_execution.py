@@ -20,6 +20,7 @@ class Scripted(Kind):
     name = "scripted"
     label = "Scripted"
     max_attempts = 2
+    sentences = {"no": "It said no.", "text": "%(text)s"}
     script: ClassVar[Callable[[Run], Any]]
 
     def run(self, run: Run) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def test_the_result_is_kept(scripted):
 
 
 def test_a_job_that_needs_a_person_first_waits_for_one(scripted):
-    Scripted.script = staticmethod(raises(OnHold("revoked", "Connect the account again.")))
+    Scripted.script = staticmethod(raises(OnHold("revoked")))
     (job,) = lifecycle.submit(scripted, [Submission({}, "t", "account:1")], owner=None).jobs
     execution.perform(str(job.pk))
     job.refresh_from_db()
@@ -64,12 +65,12 @@ def test_a_job_that_needs_a_person_first_waits_for_one(scripted):
 
 
 def test_a_known_failure_keeps_its_sentence(scripted):
-    job = outcome(scripted, raises(Failed("no", "It said no.", can_retry=False)))
+    job = outcome(scripted, raises(Failed("no", can_retry=False)))
     assert (job.status, job.error_code, job.error_text, job.can_retry) == (Status.FAILED, "no", "It said no.", False)
 
 
 def test_a_passing_failure_is_tried_again(scripted):
-    job = outcome(scripted, raises(TryAgain("away", "It is away.")))
+    job = outcome(scripted, raises(TryAgain("away")))
     assert (job.status, job.error_code) == (Status.PENDING, "away")
 
 
@@ -115,12 +116,12 @@ def test_rows_of_a_kind_are_written_only_while_the_attempt_is_its_own(scripted):
 def test_progress_is_bounded_and_seldom_written(scripted, django_assert_num_queries):
     def script(run: Run) -> Any:
         with django_assert_num_queries(1):
-            run.progress(250, "x" * 500)
-            run.progress(-1, "too soon")
+            run.progress(250, "text", text="x" * 5000)
+            run.progress(-1, "text", text="too soon")
         job = Job.objects.get(pk=run.job_id)
         return {"percent": job.progress_percent, "length": len(job.progress_text)}
 
-    assert outcome(scripted, script).result == {"percent": 100, "length": 200}
+    assert outcome(scripted, script).result == {"percent": 100, "length": 1000}
 
 
 def test_a_job_whose_kind_is_gone_ends_in_a_sentence(scripted):

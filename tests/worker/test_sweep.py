@@ -115,7 +115,7 @@ def test_what_waits_for_a_job_that_has_ended_is_settled_if_its_worker_died_befor
 
 def test_a_line_that_is_on_hold_or_waits_for_another_job_is_left_alone():
     submitted(Submission({}, "a"), Submission({}, "b", "r", after=0))
-    lifecycle.hold(started("s"), "revoked", "Connect the account again.")
+    lifecycle.hold(started("s"), "revoked")
     sweep.settle()
     sweep.mend_lines()
     assert not Job.objects.runnable().exclude(resource="").exists()

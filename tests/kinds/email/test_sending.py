@@ -216,7 +216,7 @@ def test_a_refused_sign_in_fails_and_is_in_the_log_for_staff(mail, attempt, sett
         assert job.status == Status.SUCCEEDED
     else:
         assert (job.status, job.error_code) == (Status.FAILED, "mail_sign_in_refused")
-        assert "The mail server refused our sign-in" in caplog.text
+        assert "mail_sign_in_refused; look at EMAIL_URL" in caplog.text
         assert "wrong" not in caplog.text + job.error_text
         assert server.mails == []
 
