@@ -140,7 +140,8 @@ def queue(scene: Scene) -> Job:
 DAY, TIME = r"on \d+ \w+", r"at \d\d:\d\d:\d\d JST"
 REASONS = {
     scheduled: rf"Starts {DAY} {TIME}\.",
-    retry: rf"Attempt 2 of 5 starts ({DAY} )?{TIME}\. Mastodon \(.+\) asked us to wait until \d\d:\d\d UTC\.",
+    retry: rf"Attempt 2 of 5 starts ({DAY} )?{TIME}\. "
+    r"Mastodon \(.+\) asked us to wait until (\d+ \w+, )?\d\d:\d\d:\d\d JST\.",
     after: r"Starts when “The picture” is done\.",
     turn: r"Waits behind 1 job on the same object\.",
     on_hold: r"Mastodon \(.+\) does not accept our access any more: “The access token was revoked”\. "

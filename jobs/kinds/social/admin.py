@@ -47,7 +47,7 @@ class AccountAdmin(ReadOnly, admin.ModelAdmin):
         "display_name",
         "limits",
         "limits_read_at",
-        "last_error",
+        "problem",
         "needs_reconnect",
         "connected_at",
     ]
@@ -56,3 +56,8 @@ class AccountAdmin(ReadOnly, admin.ModelAdmin):
     def on(self, account: Account) -> str:
         """What people call its network."""
         return str(account.network_object)
+
+    @admin.display(description=_("last error"))
+    def problem(self, account: Account) -> str:
+        """Why the last post did not work, as its owner reads it."""
+        return account.last_error_text

@@ -22,13 +22,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.utils.text import Truncator
-from django.utils.translation import gettext as _
 from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress, filter_host
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Url, parse_url
 
-from ...contract import Failed, JobError, TryAgain
+from ...contract import Failed, JobError, Sentence, TryAgain
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
@@ -125,11 +124,11 @@ def web_address(typed: str) -> str:
     if in_sandbox(url):
         return url
     if parts.scheme != "https":
-        raise Failed("address", _("The address must begin with https://."))
+        raise Failed("address", say="address_not_https")
     try:
         URLValidator(schemes=["https"])(url)
     except ValidationError:
-        raise _not_an_address() from None
+        raise Failed("address") from None
     return url
 
 
@@ -171,9 +170,7 @@ def check_public(url: str) -> None:
     except InvalidIPAddress:
         raise _private(url) from None
     except (requests.RequestException, UnicodeError):
-        raise TryAgain(
-            "no_answer", _("There is no server named %(host)s. Please check the address.") % {"host": host_of(url)}
-        ) from None
+        raise TryAgain("no_answer", say="no_such_server", host=host_of(url)) from None
 
 
 def request(
@@ -197,10 +194,7 @@ def request(
     """
     sandbox = in_sandbox(url)
     if not sandbox and _parse(url).scheme != "https":
-        raise Failed(
-            "address",
-            _("%(who)s named an address that does not begin with https://, which we don't call.") % {"who": who},
-        )
+        raise Failed("address", say="named_not_https", who=who)
     end = time.monotonic() + (BODY_SECONDS if seconds is None else seconds)
     try:
         with (
@@ -221,13 +215,11 @@ def request(
     except InvalidIPAddress:
         raise _private(url) from None
     except requests.exceptions.SSLError:
-        raise TryAgain(
-            "no_answer", _("%(who)s has no valid certificate, so we can't talk to it safely.") % {"who": who}
-        ) from None
+        raise TryAgain("no_answer", say="no_certificate", who=who) from None
     except (requests.Timeout, TimeoutError):
-        raise TryAgain("no_answer", _("%(who)s did not answer in time.") % {"who": who}) from None
+        raise TryAgain("no_answer", say="no_answer_in_time", who=who) from None
     except (requests.RequestException, HTTPError, UnicodeError):
-        raise TryAgain("no_answer", _("%(who)s did not answer.") % {"who": who}) from None
+        raise TryAgain("no_answer", who=who) from None
 
 
 def _read(response: requests.Response, end: float) -> bytes:
@@ -249,33 +241,24 @@ def expect(answer: Answer, who: str) -> Answer:
     if answer.ok:
         return answer
     words = answer.words()
-    said = _(": “%(words)s”.") % {"words": words} if words else f" (HTTP {answer.status})."
+    said = Sentence("said", words=words) if words else Sentence("status", status=answer.status)
     if answer.status == 429:
-        until = waiting_until(answer.headers)
-        text = _("%(who)s asked us to wait until %(time)s UTC.") if until else _("%(who)s asked us to slow down.")
-        times = {"who": who, "time": f"{until:%H:%M}" if until else ""}
-        raise TryAgain("rate_limited", text % times, not_before=until)
+        if until := waiting_until(answer.headers):
+            raise TryAgain("rate_limited", say="rate_limited_until", who=who, until=until, not_before=until)
+        raise TryAgain("rate_limited", who=who)
     if answer.status >= 500 or answer.status in (408, 425):
-        raise TryAgain(
-            "unavailable",
-            _("%(who)s has a problem%(said)s") % {"who": who, "said": said},
-            not_before=waiting_until(answer.headers),
-        )
+        raise TryAgain("unavailable", who=who, said=said, not_before=waiting_until(answer.headers))
     if 300 <= answer.status < 400:
-        raise Failed("redirect", _("%(who)s sends us on to another address. Connect that one instead.") % {"who": who})
+        raise Failed("redirect", who=who)
     # A bare 403 comes from a firewall in front of the server and says nothing about the account.
     if answer.status == 401 or (answer.status == 403 and words):
-        raise Failed(
-            "reconnect",
-            _("%(who)s does not accept our access any more%(said)s Connect the account again.")
-            % {"who": who, "said": said},
-        )
-    raise Failed("refused", _("%(who)s refused this%(said)s") % {"who": who, "said": said})
+        raise Failed("reconnect", say="access_refused", who=who, said=said)
+    raise Failed("refused", who=who, said=said)
 
 
 def not_understood(who: str) -> JobError:
     """The error for an answer that lacks what its documentation promises."""
-    return TryAgain("not_understood", _("%(who)s answered something that we can't read.") % {"who": who})
+    return TryAgain("not_understood", who=who)
 
 
 def waiting_until(headers: Mapping[str, str]) -> datetime | None:
@@ -308,17 +291,11 @@ def _parse(url: str) -> Url:
     try:
         parts = parse_url(url)
     except LocationParseError:
-        raise _not_an_address() from None
+        raise Failed("address") from None
     if not parts.scheme or not parts.host or parts.auth or "\\" in url or any(c.isspace() for c in url):
-        raise _not_an_address()
+        raise Failed("address")
     return parts
 
 
-def _not_an_address() -> Failed:
-    return Failed("address", _("This is not a web address. It should look like https://mastodon.example."))
-
-
 def _private(url: str) -> Failed:
-    return Failed(
-        "private_address", _("%(host)s is a private address; we only connect to public ones.") % {"host": host_of(url)}
-    )
+    return Failed("private_address", host=host_of(url))

@@ -1,7 +1,7 @@
 """The social kind: one job posts one text, with its pictures, to one account."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
@@ -14,12 +14,13 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, JobError, Kind, OnHold, Role, Run, TryAgain
+from ...contract import Failed, JobError, Kind, OnHold, Role, Run, Sentence, TryAgain
 from .forms import PostForm
 from .models import Account
 from .networks import networks
 from .pictures import prepared_for
 from .post import Post, forget_uploads
+from .sentences import KIND, SENTENCES, Text
 
 LIMITS_HOLD = timedelta(days=1)
 """How long a server's limits are taken for known."""
@@ -30,13 +31,33 @@ def _invitation() -> str:
     return _("Post to your %(networks)s accounts at once.") % {"networks": get_text_list(nouns, _("and"))}
 
 
+class _Sentences(Mapping[str, Text]):
+    """What all networks share, then what each adds; looked up when it is read, since networks register at any time."""
+
+    def __getitem__(self, code: str) -> Text:
+        for sentences in self._parts():
+            if code in sentences:
+                return sentences[code]
+        raise KeyError(code)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({code for sentences in self._parts() for code in sentences})
+
+    def __len__(self) -> int:
+        return sum(1 for _code in self)
+
+    def _parts(self) -> Iterator[Mapping[str, Text]]:
+        yield SENTENCES
+        yield from (network.sentences for network in networks())
+
+
 class SocialKind(Kind):
     """Posts in the order in which they were submitted to an account, which is the job's resource.
 
     When an account has to be connected again, its posts wait for that.
     """
 
-    name = "social"
+    name = KIND
     label = gettext_lazy("Social post")
     invitation = lazy(_invitation, str)()
     role = Role.NETWORK
@@ -47,13 +68,13 @@ class SocialKind(Kind):
     nav = ((gettext_lazy("Social accounts"), "social:accounts"),)
     on_hold_link = (gettext_lazy("Connect the account again"), "social:accounts")
     summary_template = "social/_result.html"
+    sentences = _Sentences()
 
     def run(self, run: Run) -> dict[str, Any]:
         """Post, and keep on the account whether it works. Result: network, account, and the link or the answer."""
         account = Account.objects.filter(pk=run.payload["account"], owner=run.owner_id).first()
         if account is None:
-            text = _("The account was disconnected before this was posted. Connect it and submit the post again.")
-            raise Failed("account_gone", text, can_retry=False)
+            raise Failed("account_gone", can_retry=False)
         prepared = prepared_for(account, run.job_id) if run.payload.get("pictures") else []
         network = account.network_object
         try:
@@ -63,12 +84,12 @@ class SocialKind(Kind):
                 # It may be one of the pictures that is not known there any more.
                 forget_uploads(run.job_id)
             if error.code != "reconnect":
-                _remember(account, error.text)
+                _remember(account, error.sentence)
                 raise
-            if not _remember(account, error.text, needs_reconnect=True):
-                raise TryAgain("reconnected", _("The account was connected again meanwhile.")) from error
-            raise OnHold(error.code, _("%(problem)s This post waits for that.") % {"problem": error.text}) from error
-        _remember(account, "")
+            if not _remember(account, error.sentence, needs_reconnect=True):
+                raise TryAgain("reconnected") from error
+            raise OnHold("reconnect", problem=error.sentence) from error
+        _remember(account, None)
         _read_limits(account)
         return {"network": str(network), "account": account.handle, **posted}
 
@@ -96,8 +117,9 @@ class SocialKind(Kind):
             account.delete()
 
 
-def _remember(account: Account, last_error: str, *, needs_reconnect: bool = False) -> bool:
+def _remember(account: Account, problem: Sentence | None, *, needs_reconnect: bool = False) -> bool:
     """Keep how the account fares. False: it was connected again since this attempt began, or is gone."""
+    last_error = problem.kept() if problem else None
     same = Account.objects.filter(pk=account.pk, connected_at=account.connected_at)
     return bool(same.update(last_error=last_error, needs_reconnect=needs_reconnect))
 

@@ -8,14 +8,14 @@ from django.db import models, transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from encrypted_fields.fields import EncryptedTextField
 
-from ...contract import Failed, Job
+from ...contract import Failed, Job, worded
 from .networks import network_named
 
 # Rows of a network's own: Django looks for an app's models here.
 from .networks.mastodon.models import MastodonApp as MastodonApp
+from .sentences import KIND
 
 if TYPE_CHECKING:
     from .networks.base import Network
@@ -71,6 +71,11 @@ class Account(models.Model):
         return self.network_object.who(self.instance)
 
     @property
+    def last_error_text(self) -> str:
+        """Why the last post did not work, in words; "" if it did."""
+        return worded(self.last_error, KIND)
+
+    @property
     def resource(self) -> str:
         """The line in which its posts wait."""
         return f"account:{self.pk}"
@@ -93,10 +98,7 @@ class Account(models.Model):
         except ValueError:
             credentials = None
         if not isinstance(credentials, dict):
-            raise Failed(
-                "reconnect",
-                _("The access to %(who)s can't be read any more. Connect the account again.") % {"who": self.who},
-            )
+            raise Failed("reconnect", say="credentials_unreadable", who=self.who)
         return credentials
 
     @credentials.setter

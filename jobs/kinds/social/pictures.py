@@ -8,12 +8,12 @@ from uuid import UUID
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, Job, Kind, Role, Run
+from ...contract import Failed, Job, Kind, Role, Run, Sentence
 from ..media import library
 from .models import Account
+from .sentences import SENTENCES
 
 FORMATS = ("image/jpeg", "image/png")
 """What every network takes."""
@@ -32,6 +32,7 @@ class PicturesKind(Kind):
     max_attempts = 3
     time_limit = timedelta(minutes=5)
     summary_template = "social/_pictures.html"
+    sentences = SENTENCES
 
     def run(self, run: Run) -> dict[str, Any]:
         """Make every picture fit every account. Result: `pictures`, by account key a list in the pictures' order.
@@ -46,8 +47,8 @@ class PicturesKind(Kind):
         total = len(sources) * len(wanted)
         for number, (source, alt) in enumerate(zip(sources, run.payload["alts"], strict=True), 1):
             for index, each in enumerate(wanted):
-                text = _("Fitting picture %(number)d of %(total)d") % {"number": number, "total": len(sources)}
-                run.progress(100 * ((number - 1) * len(wanted) + index) / total, text)
+                percent = 100 * ((number - 1) * len(wanted) + index) / total
+                run.progress(percent, "fitting", number=number, total=len(sources))
                 path = f"{_folder(run.job_id)}/{run.attempt}-{index}-{number}"
                 made[each].append({**_fitted(source, number, each, path), "alt": alt})
         return {"pictures": {str(pk): made[each] for pk, each in limits.items()}}
@@ -75,8 +76,7 @@ def prepared_for(account: Account, job_id: UUID) -> list[dict[str, Any]]:
     pictures = (job.result or {}).get("pictures", {}) if job else {}
     found: list[dict[str, Any]] | None = pictures.get(str(account.pk))
     if found is None:
-        text = _("The pictures of this post are not there any more. Please submit it again.")
-        raise Failed("pictures_gone", text, can_retry=False)
+        raise Failed("pictures_gone", can_retry=False)
     return found
 
 
@@ -101,11 +101,10 @@ def _fitted(source: str, number: int, limits: tuple[int, int], path: str) -> dic
         with default_storage.open(source) as file:
             fitted = library.fit(file, max_bytes=max_bytes, max_pixels=max_pixels, formats=FORMATS)
     except Failed as error:
-        what = _("Picture %(number)d: %(problem)s") % {"number": number, "problem": error.text}
-        raise Failed(error.code, what, can_retry=False) from error
+        problem = Sentence(error.sentence.code, kind="media", **error.sentence.values)
+        raise Failed(error.code, say="in_picture", number=number, problem=problem, can_retry=False) from error
     except FileNotFoundError as error:
-        text = _("Picture %(number)d is not there any more. Please submit the post again.") % {"number": number}
-        raise Failed("file_gone", text, can_retry=False) from error
+        raise Failed("file_gone", number=number, can_retry=False) from error
     name = f"{path}.{fitted.format.rpartition('/')[2]}"
     stored = default_storage.save(name, ContentFile(fitted.content))
     return {"path": stored, "type": fitted.format, "width": fitted.width, "height": fitted.height}

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.core.files.storage import default_storage
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from ...contract import Failed, Run
 from .http import host_of
@@ -36,8 +35,7 @@ class Picture:
             with default_storage.open(self.path) as file:
                 return bytes(file.read())
         except FileNotFoundError:
-            text = _("The pictures of this post are not there any more. Please submit it again.")
-            raise Failed("pictures_gone", text, can_retry=False) from None
+            raise Failed("pictures_gone", can_retry=False) from None
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,8 @@ def upload_all(account: Account, post: Post, run: Run, upload: Callable[[Picture
     for number, picture in enumerate(post.pictures, 1):
         if number in references:
             continue
-        text = _("Uploading picture %(number)d of %(total)d to %(host)s")
-        names = {"number": number, "total": total, "host": host_of(account.instance)}
-        run.progress(10 + 80 * (number - 1) / total, text % names)
+        percent = 10 + 80 * (number - 1) / total
+        run.progress(percent, "uploading", number=number, total=total, host=host_of(account.instance))
         references[number] = upload(picture, number)
         row = {"reference": references[number], "uploaded_at": timezone.now()}
         with run.transaction():

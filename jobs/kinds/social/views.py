@@ -26,6 +26,7 @@ from .models import Account
 from .networks import network_named, networks
 from .networks.base import Connected, Network
 from .pictures import PicturesKind, shown_of
+from .sentences import in_words
 
 
 @require_safe
@@ -76,7 +77,7 @@ def callback(request: HttpRequest, network: str) -> HttpResponse:
     try:
         connected = chosen.come_back(pending["of_network"], request.GET["code"])
     except JobError as error:
-        messages.error(request, error.text)
+        messages.error(request, in_words(error))
     else:
         _keep(request, chosen, connected)
     return _to_accounts()
@@ -170,7 +171,7 @@ def _keep(request: HttpRequest, network: Network, connected: Connected) -> None:
             "limits": connected.limits,
             "limits_read_at": timezone.now(),
             "display_name": connected.display_name,
-            "last_error": "",
+            "last_error": None,
             "needs_reconnect": False,
             "connected_at": timezone.now(),
         },

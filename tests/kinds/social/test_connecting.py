@@ -12,6 +12,7 @@ from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account
 from jobs.kinds.social.networks import networks
 from jobs.kinds.social.networks.mastodon.models import MastodonApp
+from jobs.sentences import Sentence
 from tests.kinds.social.connecting import (
     ACCOUNTS,
     BLUESKY,
@@ -32,14 +33,14 @@ pytestmark = pytest.mark.django_db
 
 def test_connecting_again_renews_the_account_instead_of_adding_one(page, pds):
     signed_in(page, pds)
-    Account.objects.update(needs_reconnect=True, last_error="The sign-in is over.")
-    assert "The sign-in is over." in page.get(ACCOUNTS).content.decode()
+    Account.objects.update(needs_reconnect=True, last_error=Sentence("session_over", who="Bluesky").kept())
+    assert "The sign-in to Bluesky is over." in page.get(ACCOUNTS).content.decode()
     account = Account.objects.get()
     form = page.get(f"{BLUESKY}?account={account.pk}").context["form"]
     assert (form["handle"].value(), form["service"].value()) == ("ann.test", pds.origin)
     assert said(signed_in(page, pds)) == "Bluesky @ann.test is connected again."
     account.refresh_from_db()
-    assert (account.needs_reconnect, account.last_error) == (False, "")
+    assert (account.needs_reconnect, account.last_error) == (False, None)
 
 
 def test_a_new_picture_replaces_the_file_of_the_old_one(page, pds):

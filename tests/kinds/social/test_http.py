@@ -11,6 +11,7 @@ from django.test import override_settings
 
 from jobs.contract import Failed, JobError, TryAgain
 from jobs.kinds.social import http
+from jobs.kinds.social.sentences import in_words
 from tests.servers.stand_in import Reply, StandIn
 
 
@@ -67,10 +68,13 @@ def test_no_form_of_a_private_address_is_called(local, host, scheme):
     ],
 )
 def test_a_private_address_gets_a_clear_sentence(url):
-    with pytest.raises(Failed, match=r"is a private address; we only connect to public ones\."):
+    sentence = f"{http.host_of(url)} is a private address; we only connect to public ones."
+    with pytest.raises(Failed) as refused:
         http.check_public(http.web_address(url))
-    with pytest.raises(Failed, match=r"is a private address; we only connect to public ones\."):
+    assert in_words(refused.value) == sentence
+    with pytest.raises(Failed) as refused:
         http.request("GET", url, "X")
+    assert in_words(refused.value) == sentence
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_a_private_address_gets_a_clear_sentence(url):
 def test_what_is_no_web_address_gets_a_clear_sentence(typed):
     with pytest.raises(Failed) as error:
         http.web_address(typed)
-    assert "web address" in error.value.text or "https://" in error.value.text
+    assert "web address" in in_words(error.value) or "https://" in in_words(error.value)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +119,9 @@ def test_a_redirect_to_loopback_is_not_followed_and_its_body_is_bounded(trusted,
     trusted.routes["GET /"] = lambda _: Reply(endless(), 302, {"Location": f"{local.origin}/"})
     answer = http.request("GET", f"{trusted.origin}/", "X")
     assert (answer.status, len(answer.body), local.asked) == (302, http.MAX_BODY, [])
-    with pytest.raises(Failed, match="sends us on to another address"):
+    with pytest.raises(Failed) as refused:
         http.expect(answer, "X")
+    assert in_words(refused.value) == "X sends us on to another address. Connect that one instead."
 
 
 def test_a_body_that_grows_when_unpacked_is_bounded_too(trusted):
@@ -131,8 +136,9 @@ def test_a_body_that_trickles_in_is_given_up(trusted, monkeypatch):
 
     monkeypatch.setattr(http, "BODY_SECONDS", 0)
     trusted.routes["GET /"] = lambda _: Reply(trickle())
-    with pytest.raises(TryAgain, match=r"X did not answer in time\."):
+    with pytest.raises(TryAgain) as late:
         http.request("GET", f"{trusted.origin}/", "X")
+    assert in_words(late.value) == "X did not answer in time."
 
 
 @pytest.mark.parametrize(
@@ -161,15 +167,17 @@ def test_an_answer_that_is_not_http_is_no_answer(raw, settings):
 
         thread = Thread(target=answer)
         thread.start()
-        with pytest.raises(TryAgain, match=r"^X did not answer"):
+        with pytest.raises(TryAgain) as nothing:
             http.request("GET", settings.SANDBOX_ORIGINS[0], "X")
         thread.join()
+    assert in_words(nothing.value).startswith("X did not answer")
 
 
 def test_a_server_without_a_valid_certificate_gets_no_request(trusted, settings):
     settings.SANDBOX_ORIGINS = [trusted.origin.replace("http", "https")]
-    with pytest.raises(TryAgain, match=r"X has no valid certificate|X did not answer"):
+    with pytest.raises(TryAgain) as unsafe:
         http.request("GET", settings.SANDBOX_ORIGINS[0], "X")
+    assert in_words(unsafe.value).startswith(("X has no valid certificate", "X did not answer"))
     assert trusted.asked == []
 
 

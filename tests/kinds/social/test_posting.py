@@ -9,6 +9,7 @@ from jobs.core.waiting import Wait, wait_of
 from jobs.kind import WaitReason
 from jobs.kinds.social.models import Account
 from jobs.models import Status
+from jobs.sentences import Sentence, moment_in_words
 from tests.kinds.social.conftest import attempted, posted, submitted
 from tests.servers.stand_in import DROPPED, Reply
 
@@ -27,15 +28,15 @@ def test_a_revoked_account_says_so_and_waits_to_be_connected_again(careless, mas
         "Connect the account again."
     )
     assert wait_of(job) == Wait(WaitReason.ON_HOLD, f"{problem} This post waits for that.", ahead=0)
-    assert (mastodon_account.needs_reconnect, mastodon_account.last_error) == (True, problem)
+    assert (mastodon_account.needs_reconnect, mastodon_account.last_error_text) == (True, problem)
 
 
 def test_an_account_that_works_again_forgets_its_error(careless, mastodon_account):
-    Account.objects.update(last_error="Something.", needs_reconnect=False)
+    Account.objects.update(last_error=Sentence("account_gone").kept(), needs_reconnect=False)
     mastodon_account.refresh_from_db()
     posted(mastodon_account, "Hello")
     mastodon_account.refresh_from_db()
-    assert mastodon_account.last_error == ""
+    assert (mastodon_account.last_error, mastodon_account.last_error_text) == (None, "")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_a_moment_that_a_rate_limit_names_is_waited_for(careless, mastodon_accou
     careless.misbehave(STATUSES, Reply({"error": "Too many requests"}, 429, {name: text}))
     job = posted(mastodon_account, "Hello")
     assert (job.status, job.run_at) == (Status.PENDING, moment)
-    assert f"asked us to wait until {moment:%H:%M} UTC." in job.attempts.get().error_text
+    assert f"asked us to wait until {moment_in_words(moment)}." in job.attempts.get().error_text
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(90, 90), (9_999_999, 86_400)])

@@ -106,7 +106,7 @@ def test_access_that_was_taken_away_there_is_told_here(network, client, account)
     assert requests.post(f"{network}/oauth/revoke", data=form, timeout=20).ok
     job = posted(account, "Hello")
     assert (job.status, job.error_code) == (Status.PENDING, "reconnect")
-    problem = Account.objects.get().last_error
+    problem = Account.objects.get().last_error_text
     assert "The access token was revoked" in problem
     assert problem in client.get("/social/accounts/").content.decode()
     account = connect(client, network)

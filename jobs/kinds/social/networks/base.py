@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -15,9 +14,7 @@ from .. import http
 from ..lengths import Rules
 from ..models import Account
 from ..post import Post
-
-Text = str | Promise
-"""Words for people, translated at once or when they are shown."""
+from ..sentences import Text, in_words
 
 LONGEST_NAME = Account._meta.get_field("network").max_length or 0
 """Characters that a row has for its network's name."""
@@ -80,7 +77,7 @@ class ConnectForm(forms.Form):
 
     def refuse(self, error: JobError) -> None:
         """Show why the other side could not be connected."""
-        self.add_error(self.address_field, error.text)
+        self.add_error(self.address_field, in_words(error))
 
 
 class Network:
@@ -109,6 +106,9 @@ class Network:
     connect_text: ClassVar[Text] = ""
     """A paragraph above that form."""
     connect_button: ClassVar[Text] = _("Connect")
+    sentences: ClassVar[Mapping[str, Text]] = {}
+    """What its posts, and connecting an account, say beside the sentences that all networks share (`..sentences`): by
+    code, with placeholders (`%(name)s`) for values. Only networks that share a sentence may share its code."""
 
     def connect(self, asked: dict[str, Any]) -> Connected:
         """Connect the account that a valid form asks for. asked: the form's cleaned data.
@@ -138,7 +138,7 @@ class Network:
 
         Returns what the job's page shows: `url`, where it can be seen, and `missing`, how many pictures are missing
         there if any are; or, where nothing can be seen, `status` and `answer` of the receiver.
-        Raises Failed("reconnect") if the account must be connected again, and what else the contract has.
+        Raises Failed("reconnect", say=…) if the account must be connected again, and what else the contract has.
         """
         raise NotImplementedError
 
@@ -211,4 +211,4 @@ def origin_typed(address: str) -> str:
     try:
         return http.origin_of(http.web_address(address))
     except JobError as error:
-        raise ValidationError(error.text) from None
+        raise ValidationError(in_words(error)) from None

@@ -1,5 +1,6 @@
 """A network that only the tests know: all that a further one needs, in one place."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
@@ -14,6 +15,7 @@ from jobs.kinds.social.lengths import REMOTE_MENTION, Rules, WarningPlace
 from jobs.kinds.social.models import Account
 from jobs.kinds.social.networks.base import Connected, ConnectForm, Elsewhere, Limits, Network, origin_typed
 from jobs.kinds.social.post import Post
+from jobs.kinds.social.sentences import Text
 from tests.kinds.social.conftest import connected
 from tests.servers.stand_in import Asked, Reply, StandIn
 
@@ -40,11 +42,12 @@ class Guestbook(Network):
     form: ClassVar[type[ConnectForm]] = GuestbookForm
     connect_text = "Everybody reads what stands in a book."
     connect_button = "Open the book"
+    sentences: ClassVar[Mapping[str, Text]] = {"closed": "The book is closed."}
 
     def connect(self, asked: dict[str, Any]) -> Connected:
         answer = http.request("GET", f"{asked['address']}/key", self.who(asked["address"]))
         if not answer.ok:
-            raise Failed("closed", "The book is closed.")
+            raise Failed("closed")
         return Connected(asked["address"], asked["pen_name"], {"key": answer.fields()["key"]}, display_name="A book")
 
     def post(self, account: Account, post: Post, run: Run) -> dict[str, Any]:
@@ -70,13 +73,14 @@ class LockedGuestbook(Guestbook):
     name = "locked"
     label = "Locked guestbook"
     noun = "locked guestbook"
+    sentences = {**Guestbook.sentences, "stranger": "The keeper does not know you."}
 
     def leave(self, asked: dict[str, Any], callback_url: str, state: str) -> Elsewhere:
         return Elsewhere(f"{asked['address']}/knock?to={callback_url}&state={state}", asked)
 
     def come_back(self, pending: dict[str, Any], code: str) -> Connected:
         if code != "friend":
-            raise Failed("stranger", "The keeper does not know you.")
+            raise Failed("stranger")
         return Connected(pending["address"], pending["pen_name"], {"key": code}, limits={"characters": 10})
 
 

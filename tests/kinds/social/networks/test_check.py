@@ -106,6 +106,16 @@ def test_two_networks_of_one_name_are_refused(monkeypatch):
     assert found(monkeypatch, half(), Guestbook()) == [sentence]
 
 
+@pytest.mark.parametrize(
+    ("code", "whose"),
+    [("no_answer", "SocialKind"), ("code_refused", "network Mastodon"), ("closed", "network Guestbook")],
+)
+def test_a_code_that_has_other_words_already_is_named(monkeypatch, code, whose):
+    other = half(name="other", sentences={code: "Nobody is at home.", "rain": "It rains on the book."})
+    sentence = f"its sentences use the code '{code}', which {whose} uses already for other words."
+    assert found(monkeypatch, Guestbook(), other) == [f"offload.E006 Network Half: {sentence}"]
+
+
 def test_the_command_refuses_a_network_of_which_only_the_name_is_there(monkeypatch):
     add(monkeypatch, type("Nostr", (Network,), {"name": "nostr", "label": "Nostr"})())
     with pytest.raises(CommandError) as refused:

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from .....contract import Failed, Run
 from ... import http
 from ...models import Account
@@ -55,18 +53,11 @@ def sign_in(service: str, handle: str, app_password: str) -> Session:
     body = {"identifier": handle, "password": app_password}
     answer = _call("POST", service, "com.atproto.server.createSession", name, json=body)
     if answer.fields().get("error") == "AuthFactorTokenRequired":
-        raise Failed(
-            "login_refused",
-            _("%(name)s wants a second factor for this password. Please use an app password, made in its settings.")
-            % {"name": name},
-        )
+        raise Failed("login_refused", say="second_factor", who=name)
     if answer.status == 401:
-        raise Failed("login_refused", _("%(name)s does not accept this handle and app password.") % {"name": name})
+        raise Failed("login_refused", who=name)
     if answer.status == 404 or (answer.ok and not answer.fields()):
-        raise Failed(
-            "not_bluesky",
-            _("There is no Bluesky server at %(host)s. Please check the address.") % {"host": http.host_of(service)},
-        )
+        raise Failed("not_bluesky", host=http.host_of(service))
     return _session(http.expect(answer, name), service, name)
 
 
@@ -105,7 +96,7 @@ def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
     """
     did = account.credentials["did"]
     blobs = upload_all(account, post, run, lambda picture, number: _upload(account, picture))
-    run.progress(95, _("Posting to %(who)s") % {"who": account.who})
+    run.progress(95, "posting", who=account.who)
     if not run.kept.get("sending"):
         now = datetime.now(UTC)
         run.keep(
@@ -192,9 +183,7 @@ def _refresh(account: Account) -> Session:
         "POST", credentials["pds"], "com.atproto.server.refreshSession", account.who, token=credentials["refresh"]
     )
     if answer.fields().get("error") in REVOKED:
-        raise Failed(
-            "reconnect", _("The sign-in to %(who)s is over. Connect the account again.") % {"who": account.who}
-        )
+        raise Failed("reconnect", say="session_over", who=account.who)
     session = _session(http.expect(answer, account.who), credentials["pds"], account.who)
     account.credentials = session.credentials()
     account.save(update_fields=["credentials_text"])

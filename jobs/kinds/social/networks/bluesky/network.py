@@ -12,8 +12,10 @@ from .....contract import JobError, Run
 from ...lengths import Rules, WarningPlace
 from ...models import Account
 from ...post import Post
+from ...sentences import in_words
 from ..base import Connected, ConnectForm, Limits, Network, origin_typed
 from . import client
+from .sentences import SENTENCES
 
 
 class BlueskyForm(ConnectForm):
@@ -55,7 +57,7 @@ class BlueskyForm(ConnectForm):
 
     def refuse(self, error: JobError) -> None:
         """A refused sign-in belongs to the password."""
-        self.add_error("app_password" if error.code == "login_refused" else self.address_field, error.text)
+        self.add_error("app_password" if error.code == "login_refused" else self.address_field, in_words(error))
 
 
 class Bluesky(Network):
@@ -69,6 +71,7 @@ class Bluesky(Network):
     rules = Rules(WarningPlace.ABOVE)
     always_public = True
     form = BlueskyForm
+    sentences = SENTENCES
 
     def connect(self, asked: dict[str, Any]) -> Connected:
         """Sign in."""

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import regex
-from django.utils.translation import gettext as _
 
 from .....contract import Failed, Run, TryAgain
 from ... import http
@@ -65,10 +64,7 @@ def read_limits(instance: str) -> dict[str, int]:
             return {limit: number for limit, number in stated.items() if number}
         if answer.status in (429, 503) or 300 <= answer.status < 400:
             http.expect(answer, name)
-    raise Failed(
-        "not_mastodon",
-        _("There is no Mastodon server at %(host)s. Please check the address.") % {"host": http.host_of(instance)},
-    )
+    raise Failed("not_mastodon", host=http.host_of(instance))
 
 
 def offers_pkce(instance: str) -> bool:
@@ -139,9 +135,7 @@ def token_for(app: MastodonApp, code: str, verifier: str) -> str:
     }
     answer = _token_request(app, form)
     if answer.status in (400, 401, 403):
-        raise Failed(
-            "code_refused", _("%(name)s did not accept the authorisation. Please connect once more.") % {"name": name}
-        )
+        raise Failed("code_refused", who=name)
     token = http.secret(http.expect(answer, name).fields().get("access_token"))
     if not token:
         raise http.not_understood(name)
@@ -188,9 +182,9 @@ def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
                 return _posted(account, status, post)
     media = upload_all(account, post, run, lambda picture, number: _upload(account, picture, f"{run.job_id}-{number}"))
     for number, media_id in enumerate(media, 1):
-        run.progress(90, _("Waiting for %(host)s to look at picture %(number)d") % _named(account, number))
+        run.progress(90, "waiting_for_picture", host=http.host_of(account.instance), number=number)
         _wait_for_processing(account, media_id)
-    run.progress(95, _("Posting to %(who)s") % {"who": account.who})
+    run.progress(95, "posting", who=account.who)
     if not run.kept.get("sending"):
         run.keep(sending=True, known=[status["id"] for status in newest])
     fields = {"status": post.text, "spoiler_text": post.warning, "language": post.language}
@@ -210,10 +204,6 @@ def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
         # Whether it is published will show among the newest statuses.
         raise http.not_understood(account.who)
     return _posted(account, status, post)
-
-
-def _named(account: Account, number: int) -> dict[str, Any]:
-    return {"host": http.host_of(account.instance), "number": number}
 
 
 def _upload(account: Account, picture: Picture, name: str) -> str:
@@ -254,7 +244,7 @@ def _wait_for_processing(account: Account, media_id: str) -> None:
         if http.expect(answer, account.who).status != 206:
             return
         if time.monotonic() > end:
-            raise TryAgain("processing", _("%(who)s is still busy with the pictures.") % {"who": account.who})
+            raise TryAgain("processing", who=account.who)
         time.sleep(PROCESSING_PAUSE)
 
 

@@ -18,6 +18,7 @@ from ...post import Post
 from ..base import Connected, ConnectForm, Elsewhere, Limits, Network, origin_typed
 from . import client
 from .models import MastodonApp
+from .sentences import SENTENCES
 
 
 class MastodonForm(ConnectForm):
@@ -64,6 +65,7 @@ class Mastodon(Network):
     form = MastodonForm
     connect_text = _("Your server will ask you whether Offload may post for you. We never see your password.")
     connect_button = _("Continue on your server")
+    sentences = SENTENCES
 
     def leave(self, asked: dict[str, Any], callback_url: str, state: str) -> Elsewhere:
         """Register this site if need be. The code verifier ties the token to this server (RFC 7636)."""

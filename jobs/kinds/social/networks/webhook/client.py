@@ -9,7 +9,6 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
 from standardwebhooks import Webhook
 
 from .....contract import Failed, Run
@@ -60,14 +59,9 @@ def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
     }
     answer = http.request("POST", credentials["url"], account.who, headers=headers, data=body.encode())
     if answer.status == 410:
-        raise Failed(
-            "reconnect", _("%(who)s says that it is gone. Connect it again once it is back.") % {"who": account.who}
-        )
+        raise Failed("reconnect", say="receiver_gone", who=account.who)
     if answer.status in (401, 403):
-        raise Failed(
-            "refused",
-            _("%(who)s refused the post. Please check that it knows the same signing secret.") % {"who": account.who},
-        )
+        raise Failed("refused", say="receiver_refused", who=account.who)
     http.expect(answer, account.who)
     return {"status": answer.status, "answer": http.clean(answer.body.decode(errors="replace"))}
 

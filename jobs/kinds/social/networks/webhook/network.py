@@ -12,8 +12,10 @@ from ... import http
 from ...lengths import Rules, WarningPlace
 from ...models import Account
 from ...post import Post
+from ...sentences import in_words
 from ..base import Connected, ConnectForm, Limits, Network
 from . import client
+from .sentences import SENTENCES
 
 
 class WebhookForm(ConnectForm):
@@ -43,7 +45,7 @@ class WebhookForm(ConnectForm):
             url = http.web_address(self.cleaned_data["url"])
             http.check_public(url)
         except JobError as error:
-            raise ValidationError(error.text) from None
+            raise ValidationError(in_words(error)) from None
         return url
 
     def clean_secret(self) -> str:
@@ -64,6 +66,7 @@ class Webhook(Network):
     limits = Limits(media=4, picture_bytes=150_000, picture_pixels=1280 * 960)
     rules = Rules(WarningPlace.APART)
     form = WebhookForm
+    sentences = SENTENCES
 
     def connect(self, asked: dict[str, Any]) -> Connected:
         """Nobody has to be asked."""

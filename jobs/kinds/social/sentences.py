@@ -1,0 +1,53 @@
+"""All that jobs with posts say to people, whatever the network. What only one network says stands in its own folder."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from ...contract import JobError, worded
+
+Text = str | Promise
+"""Words for people, translated at once or when they are shown."""
+
+KIND = "social"
+"""The kind whose sentences these and the networks' are."""
+
+SENTENCES: dict[str, Text] = {
+    # What is being done.
+    "fitting": _("Fitting picture %(number)d of %(total)d"),
+    "uploading": _("Uploading picture %(number)d of %(total)d to %(host)s"),
+    "posting": _("Posting to %(who)s"),
+    # The account.
+    "account_gone": _("The account was disconnected before this was posted. Connect it and submit the post again."),
+    "reconnect": _("%(problem)s This post waits for that."),
+    "credentials_unreadable": _("The access to %(who)s can't be read any more. Connect the account again."),
+    "reconnected": _("The account was connected again meanwhile."),
+    # The pictures.
+    "pictures_gone": _("The pictures of this post are not there any more. Please submit it again."),
+    "file_gone": _("Picture %(number)d is not there any more. Please submit the post again."),
+    "in_picture": _("Picture %(number)d: %(problem)s"),
+    # Addresses that are not called.
+    "address": _("This is not a web address. It should look like https://mastodon.example."),
+    "address_not_https": _("The address must begin with https://."),
+    "named_not_https": _("%(who)s named an address that does not begin with https://, which we don't call."),
+    "private_address": _("%(host)s is a private address; we only connect to public ones."),
+    "no_such_server": _("There is no server named %(host)s. Please check the address."),
+    # Servers that do not answer, or something else than was hoped for.
+    "no_answer": _("%(who)s did not answer."),
+    "no_answer_in_time": _("%(who)s did not answer in time."),
+    "no_certificate": _("%(who)s has no valid certificate, so we can't talk to it safely."),
+    "not_understood": _("%(who)s answered something that we can't read."),
+    "rate_limited": _("%(who)s asked us to slow down."),
+    "rate_limited_until": _("%(who)s asked us to wait until %(until)s."),
+    "unavailable": _("%(who)s has a problem%(said)s"),
+    "redirect": _("%(who)s sends us on to another address. Connect that one instead."),
+    "access_refused": _("%(who)s does not accept our access any more%(said)s Connect the account again."),
+    "refused": _("%(who)s refused this%(said)s"),
+    # Why, at the end of another sentence: what the server said, or the status of its answer.
+    "said": _(": “%(words)s”."),
+    "status": _(" (HTTP %(status)d)."),
+}
+
+
+def in_words(error: JobError) -> str:
+    """What went wrong, for a form or a message that is shown at once."""
+    return worded(error.sentence.kept(), KIND)
