@@ -20,7 +20,7 @@ from .kind import (
     register,
 )
 from .models import Job, Status
-from .sentences import Sentence, all_worded, worded
+from .sentences import Sentence, Text, all_worded, worded
 from .staff.read_only import ReadOnly
 from .web.access import jobs_of, visitor_of
 
@@ -39,6 +39,8 @@ __all__ = [
     "Status",
     "Stopped",
     "Submission",
+    "Text",
+    "Text",
     "TryAgain",
     "WaitReason",
     "all_worded",

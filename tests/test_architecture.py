@@ -12,17 +12,18 @@ from tests.processes import ROOT
 pytestmark = pytest.mark.apart
 
 FLOORS = {
-    "kind": 0,
-    "models": 1,
-    "core": 2,
-    "web": 3,
-    "worker": 3,
-    "staff": 3,
-    "contract": 4,
-    "kinds": 5,
-    "sandbox": 6,
-    **dict.fromkeys(("admin", "checks", "management", "migrations", "templatetags"), 7),
-    "apps": 8,
+    "sentences": 0,
+    "kind": 1,
+    "models": 2,
+    "core": 3,
+    "web": 4,
+    "worker": 4,
+    "staff": 4,
+    "contract": 5,
+    "kinds": 6,
+    "sandbox": 7,
+    **dict.fromkeys(("admin", "checks", "management", "migrations", "templatetags"), 8),
+    "apps": 9,
 }
 """The rooms of jobs/, from the ground up; on top is where Django looks. Rooms on one floor don't know each other."""
 

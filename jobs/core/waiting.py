@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -94,7 +95,7 @@ def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
         line = lines[job.resource]
         ahead = _about(bisect_left(line.positions, job.position or 0))
         if line.on_hold:
-            waits[job.pk] = Wait(WaitReason.ON_HOLD, line.on_hold, ahead=ahead)
+            waits[job.pk] = Wait(WaitReason.ON_HOLD, worded(line.on_hold), ahead=ahead)
         elif line.is_held:
             text = _(
                 "Held: an earlier job on the same object failed. "
@@ -111,18 +112,18 @@ def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
 class Line:
     """The line of a resource.
 
-    on_hold: why, in words; "" if it is not on hold. is_held: whether a failed job holds it up. positions: the places of
+    on_hold: see Resource. is_held: whether a failed job holds it up. positions: the places of
     the first MANY in it.
     """
 
-    on_hold: str
+    on_hold: dict[str, Any] | None
     is_held: bool
     positions: list[int]
 
 
 @for_a_moment
 def _line(resource: str) -> Line:
-    on_hold = worded(Resource.objects.filter(name=resource).values_list("on_hold", flat=True).first())
+    on_hold = Resource.objects.filter(name=resource).values_list("on_hold", flat=True).first()
     is_held = Job.objects.first_on(resource).filter(status=Status.FAILED).exists()
     line = Job.objects.unfinished().filter(resource=resource).order_by("position")
     return Line(on_hold, is_held, [position or 0 for position in line.values_list("position", flat=True)[:MANY]])

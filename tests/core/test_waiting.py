@@ -1,6 +1,6 @@
 """Wait reasons: each true and in words."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -9,6 +9,7 @@ from jobs.core import lifecycle
 from jobs.core.waiting import Wait, wait_of
 from jobs.kind import Submission, WaitReason, kind_named
 from jobs.models import Job, Worker
+from jobs.sentences import Sentence
 from tests.environment import VAR
 
 pytestmark = pytest.mark.django_db
@@ -126,6 +127,16 @@ def test_a_job_on_an_object_on_hold_says_what_has_to_be_done():
     assert [(reason(job).reason, reason(job).text) for job in (first, second)] == [
         ("on_hold", "Connect the account again.")
     ] * 2
+
+
+def test_two_readers_of_one_moment_are_told_in_their_own_time_zone():
+    job = accept("r")
+    running = lifecycle.start(job.pk, "w")
+    assert running
+    lifecycle.hold(running, "until", Sentence("text", text=datetime(2020, 5, 3, 12, tzinfo=UTC)))
+    assert reason(job).text == "3 May, 12:00:00 UTC"
+    with timezone.override("Asia/Kolkata"):
+        assert reason(job).text == "3 May, 17:30:00 IST"
 
 
 def test_a_large_number_of_jobs_ahead_is_told_in_tens(a_worker):

@@ -14,13 +14,13 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, JobError, Kind, OnHold, Role, Run, Sentence, TryAgain
+from ...contract import Failed, JobError, Kind, OnHold, Role, Run, Text, Sentence, TryAgain
 from .forms import PostForm
 from .models import Account
 from .networks import networks
 from .pictures import prepared_for
 from .post import Post, forget_uploads
-from .sentences import KIND, SENTENCES, Text
+from .sentences import KIND, SENTENCES
 
 LIMITS_HOLD = timedelta(days=1)
 """How long a server's limits are taken for known."""

@@ -1,12 +1,8 @@
 """All that jobs with posts say to people, whatever the network. What only one network says stands in its own folder."""
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from ...contract import JobError, worded
-
-Text = str | Promise
-"""Words for people, translated at once or when they are shown."""
+from ...contract import JobError, Text, worded
 
 KIND = "social"
 """The kind whose sentences these and the networks' are."""

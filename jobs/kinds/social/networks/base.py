@@ -9,12 +9,12 @@ from django.core.exceptions import ValidationError
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ....contract import JobError, Run
+from ....contract import JobError, Run, Text
 from .. import http
 from ..lengths import Rules
 from ..models import Account
 from ..post import Post
-from ..sentences import Text, in_words
+from ..sentences import in_words
 
 LONGEST_NAME = Account._meta.get_field("network").max_length or 0
 """Characters that a row has for its network's name."""
