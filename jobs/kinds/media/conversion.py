@@ -1,13 +1,16 @@
 """What a conversion takes and leaves, whatever the sort of file."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-Progress = Callable[[float, str], None]
-"""Called with the share of the work that is done (0 to 100) and what is being done, in words."""
+
+class Progress(Protocol):
+    """How a conversion tells how far it is: `Run.progress`."""
+
+    def __call__(self, percent: float, say: str = "", /, **values: Any) -> None:
+        """percent: of the work, 0 to 100. say: what is being done, one of the kind's sentences. values: in it."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,10 @@ class Converted:
     """The outcome of a conversion.
 
     type: image, video or audio. source: what the file was (width, height, seconds, as far as it has them).
-    notes: sentences about what its owner may not expect.
+    notes: kept sentences about what its owner may not expect.
     """
 
     type: str
     source: dict[str, Any]
     outputs: list[Output]
-    notes: list[str] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)

@@ -12,7 +12,6 @@ from zipfile import ZipFile, ZipInfo
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.utils.text import slugify
-from django.utils.translation import gettext as _
 
 from ...contract import Failed
 
@@ -39,8 +38,7 @@ def fetch(name: str, target: Path) -> None:
         with default_storage.open(name) as stored, target.open("wb") as local:
             shutil.copyfileobj(stored, local, 1 << 20)
     except FileNotFoundError as error:
-        text = _("The file is not there any more. Please send it again.")
-        raise Failed("file_gone", text, can_retry=False) from error
+        raise Failed("file_gone", can_retry=False) from error
 
 
 def store(path: Path, folder: str) -> str:

@@ -20,6 +20,7 @@ from .conversion import Quality
 from .models import MAX_NAME, MediaFile
 from .operations import OPERATIONS, Operation, payload_of
 from .presets import DEFAULT, HEIGHTS, NARROWEST, PICTURES, PRESETS, RECORDINGS, WIDEST
+from .sentences import in_words
 
 MOST_PIXELS = 1_000_000
 """No side of a picture is as long."""
@@ -315,7 +316,7 @@ class EditForm(KindForm):
             try:
                 self._operation().check(self.media_file.current.measures)
             except Failed as failure:
-                self.add_error(None, forms.ValidationError(failure.text, code=failure.code))
+                self.add_error(None, forms.ValidationError(in_words(failure.sentence), code=failure.code))
         return data
 
     def submissions(self) -> list[Submission]:

@@ -11,16 +11,16 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, Kind, KindForm, Role, Run
+from ...contract import Failed, Kind, KindForm, Role, Run, Sentence
 from . import files, formats, operations, pictures, recordings
 from .conversion import Limits, Output, Recipe
 from .forms import EditForm, MediaForm
 from .models import MediaFile, Version
 from .operations import Cut, PictureOperation
 from .presets import recipe_of
+from .sentences import KIND, SENTENCES
 
 
 class _VersionKind(Kind):
@@ -30,6 +30,7 @@ class _VersionKind(Kind):
     max_attempts: ClassVar[int] = 3
     time_limit: ClassVar[timedelta] = timedelta(minutes=15)
     summary_template: ClassVar[str] = "media/_result.html"
+    sentences = SENTENCES
 
     def run(self, run: Run) -> dict[str, Any]:
         """Make the version. What it is made of lies in the storage, in a folder of this attempt."""
@@ -67,7 +68,7 @@ class _VersionKind(Kind):
 class MediaKind(_VersionKind):
     """Converts one uploaded file, its first version; the files it makes are the owner's alone (see views.file)."""
 
-    name: ClassVar[str] = "media"
+    name: ClassVar[str] = KIND
     label: ClassVar[str | Promise] = gettext_lazy("Media files")
     invitation: ClassVar[str | Promise] = gettext_lazy(
         "Send pictures, videos and sounds and get them back in the formats that every browser shows, "
@@ -98,7 +99,7 @@ class MediaKind(_VersionKind):
                 file=file,
                 number=1,
                 job_id=run.job_id,
-                change=_("upload"),
+                change=Sentence("upload").kept(),
                 path=path,
                 measures=measures,
                 files=stored,
@@ -140,7 +141,7 @@ class EditKind(_VersionKind):
         """Change the newest version and make the files for the web of what came out."""
         file = MediaFile.objects.filter(pk=run.payload["file"]).first()
         if file is None:
-            raise Failed("file_gone", _("The file was deleted meanwhile. Please send it again."), can_retry=False)
+            raise Failed("file_gone", say="file_deleted", can_retry=False)
         current = file.current
         operation = operations.read(run.payload)
         operation.check(current.measures)
@@ -154,7 +155,7 @@ class EditKind(_VersionKind):
                 stored = _store(converted.outputs, run)
                 edited, found = stored[0], formats.MP4 if file.type == "video" else formats.M4A
             else:
-                run.progress(0, _("Editing the picture"))
+                run.progress(0, "editing")
                 change = cast(PictureOperation, operation)
                 whole = pictures.edit(source, found, folder / "edited.png", limits, change.apply)
                 found = formats.PNG
@@ -166,7 +167,7 @@ class EditKind(_VersionKind):
                 file=file,
                 number=current.number + 1,
                 job_id=run.job_id,
-                change=str(operation),
+                change=operation.sentence.kept(),
                 path=edited["path"],
                 measures={"format": found.label, **measures},
                 files=stored,
@@ -191,8 +192,7 @@ def _fetch(path: str, folder: Path) -> tuple[Path, formats.Format]:
     with source.open("rb") as file:
         found = formats.recognise(file.read(formats.HEAD_BYTES))
     if found is None:
-        text = _("This is no file that we can convert. Please send %(accepted)s.") % {"accepted": formats.ACCEPTED}
-        raise Failed("unknown_type", text, can_retry=False)
+        raise Failed("unknown_type", accepted=Sentence("accepted"), can_retry=False)
     return source, found
 
 

@@ -18,7 +18,6 @@ from typing import Any, BinaryIO, cast
 from django.conf import settings
 from django.core.files import File
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from ...contract import Failed
 from . import formats as known
@@ -81,17 +80,17 @@ def fit(source: "BinaryIO | File[Any]", *, max_bytes: int, max_pixels: int, form
     source: a file of any format that the media kind takes, at its start. max_pixels: width × height.
     formats: MIME types that are taken. A picture without transparency becomes a JPEG if that is among them.
     Decodes what strangers made: call it in a job with Role.MEDIA, which runs in a process of its own; its memory is
-    limited meanwhile. Of an animation the first picture is taken. Raises Failed with a sentence for the owner: the file
-    is no picture, is damaged, has too many pixels for this site, or none of `formats` can be written.
+    limited meanwhile. Of an animation the first picture is taken. Raises Failed with a sentence of the media kind: the
+    file is no picture, is damaged, has too many pixels for this site, or none of `formats` can be written.
     """
     head = source.read(known.HEAD_BYTES)
     source.seek(0)
     found = known.recognise(head)
     if found is None or not found.is_picture:
-        raise Failed("no_picture", _("This file is no picture. Please choose a picture."), can_retry=False)
+        raise Failed("no_picture", can_retry=False)
     encoders = [encoder for mime, encoder in _ENCODERS.items() if mime in formats]
     if not encoders:
-        raise Failed("no_format", _("None of the picture formats that are accepted there can be made here."))
+        raise Failed("no_format")
     limits = Limits(settings.MEDIA_MAX_PIXELS, settings.MEDIA_MAX_SECONDS, settings.MEDIA_MAX_MEMORY)
     content, encoder, width, height = pictures.shrink(
         cast(BinaryIO, source), found, limits, encoders, max_bytes, max_pixels

@@ -8,8 +8,9 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from ...contract import Job, Status
+from ...contract import Job, Status, worded
 from . import files
+from .sentences import KIND
 
 MAX_NAME = 150
 """Characters of a file's name."""
@@ -76,9 +77,9 @@ class Version(models.Model):
     """What one job made of a file: the upload as it came (number 1), or an edit of the version before.
 
     Two edits of the same version would claim the same number, so the database refuses the second. job: at most one
-    version for each, so an edit that is repeated counts once. change: the sentence that says what was done. path: the storage's name
-    of what further edits start from. measures: of that: format, bytes, and where they apply width and height (pixels,
-    upright) and seconds. files: made for the web out of it. notes: sentences for the owner.
+    version for each, so an edit that is repeated counts once. change: what was done, as a kept sentence. path: the
+    storage's name of what further edits start from. measures: of that: format, bytes, and where they apply width and
+    height (pixels, upright) and seconds. files: made for the web out of it. notes: kept sentences for the owner.
     """
 
     file = models.ForeignKey(MediaFile, models.CASCADE, related_name="versions")
@@ -116,12 +117,17 @@ class Version(models.Model):
         return reverse("media:file", args=[self.job_id, small["name"]])
 
     @property
+    def change_text(self) -> str:
+        """What was done, in words."""
+        return worded(self.change, KIND)
+
+    @property
     def told(self) -> dict[str, Any]:
         """What it is, as JSON data for its owner."""
         return {
             "file": self.file.name,
             "version": self.number,
-            "change": self.change,
+            "change": self.change_text,
             "measures": self.measures,
             "made_at": self.made_at.isoformat(),
         }

@@ -1,16 +1,16 @@
-"""What can be done with an uploaded file: each operation in words, what it needs, and how it changes a picture."""
+"""What can be done with an uploaded file: what each operation says, what it needs, and how it changes a picture."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from PIL import Image
 
-from ...contract import Failed
+from ...contract import Failed, Sentence
 from . import pictures
+from .sentences import in_words
 
 LONGEST_SIDE = 16_383
 """Pixels: WebP has room for no more. https://developers.google.com/speed/webp/faq#what_is_the_maximum_size_a_webp_image_can_be"""
@@ -28,6 +28,14 @@ class Operation:
     label: ClassVar[str | Promise]
     types: ClassVar[tuple[str, ...]]
     """The types of file that it fits."""
+
+    @property
+    def sentence(self) -> Sentence:
+        """What it does."""
+        return Sentence(self.name, **asdict(self))
+
+    def __str__(self) -> str:
+        return in_words(self.sentence)
 
     def check(self, measures: Mapping[str, Any]) -> None:
         """Raise Failed if it can't be done with a file that has these measures (see models.Version)."""
@@ -57,9 +65,6 @@ class Rotate(PictureOperation):
     label = gettext_lazy("Rotate")
     angle: int
 
-    def __str__(self) -> str:
-        return _("rotate by %(angle)s°") % {"angle": self.angle}
-
     def apply(self, picture: Image.Image) -> Image.Image:
         """Turned. Pillow counts counterclockwise."""
         return picture.transpose(_TURNS[self.angle])
@@ -76,27 +81,12 @@ class Crop(PictureOperation):
     width: int
     height: int
 
-    def __str__(self) -> str:
-        return _("crop to %(width)s × %(height)s pixels at %(left)s, %(top)s") % asdict(self)
-
     def check(self, measures: Mapping[str, Any]) -> None:
         """The box lies inside the picture."""
         width, height = measures["width"], measures["height"]
         if self.left + self.width > width or self.top + self.height > height:
-            raise Failed(
-                "outside",
-                _(
-                    "The box reaches to pixel %(right)s across and %(bottom)s down, and the picture has "
-                    "%(width)s × %(height)s pixels. Please choose a box inside the picture."
-                )
-                % {
-                    "right": self.left + self.width,
-                    "bottom": self.top + self.height,
-                    "width": width,
-                    "height": height,
-                },
-                can_retry=False,
-            )
+            box = {"right": self.left + self.width, "bottom": self.top + self.height}
+            raise Failed("outside", say="box_outside", can_retry=False, width=width, height=height, **box)
 
     def apply(self, picture: Image.Image) -> Image.Image:
         """What is in the box."""
@@ -112,10 +102,13 @@ class Convert(PictureOperation):
     format: str
     new_width: int | None = None
 
-    def __str__(self) -> str:
-        told = {"format": pictures.LABELS[self.format], "width": self.new_width}
-        text = _("convert to %(format)s, %(width)s pixels wide") if self.new_width else _("convert to %(format)s")
-        return text % told
+    @property
+    def sentence(self) -> Sentence:
+        """With what people call the format."""
+        format = pictures.LABELS[self.format]
+        if self.new_width:
+            return Sentence("convert_to_width", format=format, width=self.new_width)
+        return Sentence("convert", format=format)
 
     @property
     def encoder(self) -> str:
@@ -126,19 +119,9 @@ class Convert(PictureOperation):
         """Pictures are not enlarged, and have room in every format."""
         width, height = measures["width"], measures["height"]
         if self.new_width and self.new_width > width:
-            raise Failed(
-                "too_wide",
-                _("The picture is %(width)s pixels wide, and is not enlarged. Please choose a width up to that.")
-                % {"width": width},
-                can_retry=False,
-            )
+            raise Failed("too_wide", width=width, can_retry=False)
         if max(self._size(width, height)) > LONGEST_SIDE:
-            raise Failed(
-                "too_many_pixels",
-                _("A converted picture can be up to %(limit)s pixels wide and high. Please choose a lower width.")
-                % {"limit": f"{LONGEST_SIDE:,}"},
-                can_retry=False,
-            )
+            raise Failed("too_many_pixels", say="converted_pixels", limit=LONGEST_SIDE, can_retry=False)
 
     def apply(self, picture: Image.Image) -> Image.Image:
         """At the new width."""
@@ -160,24 +143,12 @@ class Cut(Operation):
     start: float
     end: float
 
-    def __str__(self) -> str:
-        return _("cut from %(start)s to %(end)s seconds") % {"start": f"{self.start:g}", "end": f"{self.end:g}"}
-
     def check(self, measures: Mapping[str, Any]) -> None:
         """The part lies inside the recording and is long enough to play."""
         if self.end > measures["seconds"]:
-            raise Failed(
-                "outside",
-                _("The recording ends after %(end)s seconds. Please choose an end before that.")
-                % {"end": f"{measures['seconds']:g}"},
-                can_retry=False,
-            )
+            raise Failed("outside", say="end_outside", end=measures["seconds"], can_retry=False)
         if self.end - self.start < SHORTEST_PART:
-            raise Failed(
-                "too_short",
-                _("The end must lie at least %(least)s seconds behind the start.") % {"least": f"{SHORTEST_PART:g}"},
-                can_retry=False,
-            )
+            raise Failed("too_short", least=SHORTEST_PART, can_retry=False)
 
 
 OPERATIONS: dict[str, type[Operation]] = {

@@ -11,10 +11,9 @@ from typing import Any, BinaryIO
 
 import pillow_heif
 from django.template.defaultfilters import filesizeformat
-from django.utils.translation import gettext as _
 from PIL import Image, ImageCms, ImageOps
 
-from ...contract import Failed
+from ...contract import Failed, Sentence
 from .conversion import Converted, Limits, Output, Progress, Quality, Recipe
 from .formats import Format
 
@@ -62,8 +61,7 @@ def convert(
         widths = [picture.width, *(width for width in recipe.widths if width < picture.width and not encoder)]
         encoders = [encoder] if encoder else list(ENCODERS)
         outputs = _write(picture, widths, encoders, recipe.quality, folder, progress)
-    several_text = _("The file holds more than one picture, as animations do. The first one was converted.")
-    notes = [several_text] if several else []
+    notes = [Sentence("several_pictures").kept()] if several else []
     return Converted("image", {"width": width, "height": height}, outputs, notes)
 
 
@@ -109,8 +107,7 @@ def shrink(
             step = min(_SMALLEST_STEP, sqrt(max_bytes / file.tell()))
             size = (int(picture.width * step), int(picture.height * step))
             if min(size) < 1:
-                text = _("The picture can't be made as small as %(limit)s.") % {"limit": filesizeformat(max_bytes)}
-                raise Failed("too_few_bytes", text)
+                raise Failed("too_few_bytes", limit=filesizeformat(max_bytes))
             picture = picture.resize(size, Image.Resampling.LANCZOS)
 
 
@@ -139,14 +136,13 @@ def _write(
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
         for encoder in encoders:
             suffix, mime, options = ENCODERS[encoder]
-            text = _("Writing %(format)s at %(width)s pixels") % {"format": LABELS[encoder], "width": width}
-            progress(100 * done / work, text)
+            progress(100 * done / work, "writing", format=LABELS[encoder], width=width)
             path = folder / f"picture-{width}.{suffix}"
             options = {**options, "quality": qualities.get(encoder, options["quality"])}
             (_opaque(picture) if encoder == "JPEG" else picture).save(path, encoder, **options)
             outputs.append(Output(path, mime, "picture", width, height))
             done += width**2
-    progress(100, _("Written"))
+    progress(100, "written")
     return outputs
 
 
@@ -159,11 +155,7 @@ def _memory(limit: int) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise Failed(
-            "too_much_memory",
-            _("The picture needs more memory than one conversion may use. Please make it smaller and send it again."),
-            can_retry=False,
-        ) from error
+        raise Failed("too_much_memory", can_retry=False) from error
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
@@ -179,21 +171,12 @@ def _reading(max_pixels: int) -> Iterator[None]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Failed(
-            "too_many_pixels",
-            _("The picture has more than %(millions)s million pixels. Please make it smaller and send it again.")
-            % {"millions": f"{max_pixels / 1e6:g}"},
-            can_retry=False,
-        ) from error
+        raise Failed("too_many_pixels", say="picture_pixels", millions=max_pixels / 1e6, can_retry=False) from error
     except MemoryError:
         raise
     except Exception as error:
         # On broken bytes a decoder may raise anything.
-        raise Failed(
-            "damaged",
-            _("The picture can't be read: its file is damaged or incomplete. Please send it again, or another copy."),
-            can_retry=False,
-        ) from error
+        raise Failed("damaged", say="picture_damaged", can_retry=False) from error
     finally:
         Image.MAX_IMAGE_PIXELS = before
 

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import av
 from av.stream import Disposition
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from PIL import Image
 
-from ...contract import Failed
+from ...contract import Failed, Sentence
 from . import ffmpeg
 from .conversion import Converted, Limits, Output, Progress, Quality, Recipe
 from .formats import WAV, Format
@@ -37,10 +35,6 @@ _LOUD = "loudnorm=I=-16:TP=-1.5:LRA=11,aresample=44100,"
 # bitexact keeps the name of the program out of the container. Encoders told the same leave it out of their streams too,
 # but AAC then takes a third longer.
 _BARE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact")
-
-_DAMAGED = gettext_lazy(
-    "The file can't be read: it is damaged or incomplete. Please send it again, or another copy of it."
-)
 
 
 @dataclass(frozen=True)
@@ -74,9 +68,9 @@ def probe(path: Path, demuxer: str, max_pixels: int) -> Recording:
                 high_dynamic_range=context is not None and context.color_trc in _HDR_TRANSFERS,
             )
     except (av.FFmpegError, ValueError) as error:
-        raise Failed("damaged", str(_DAMAGED), can_retry=False) from error
+        raise Failed("damaged", say="recording_damaged", can_retry=False) from error
     if not recording.has_video and not recording.has_sound:
-        raise Failed("nothing_to_play", _("There is neither video nor sound in this file."), can_retry=False)
+        raise Failed("nothing_to_play", can_retry=False)
     return recording
 
 
@@ -94,21 +88,16 @@ def convert(
     part: only from the first to the second moment, in seconds.
     Raises Failed if it is too long, has too many pixels, is damaged or cut off, or lacks the sound that is asked for.
     """
-    progress(0, _("Looking at the file"))
+    progress(0, "looking")
     if format is WAV and _is_cut_wav(source):
-        raise Failed("cut_off", _("The end of the sound is missing. Please send the whole file."), can_retry=False)
+        raise Failed("cut_off", say="sound_cut_off", can_retry=False)
     recording = probe(source, format.reader, limits.pixels)
     if recipe.podcast or recipe.sound_only:
         if not recording.has_sound:
-            raise Failed("no_sound", _("There is no sound in this video."), can_retry=False)
+            raise Failed("no_sound", can_retry=False)
         recording = replace(recording, has_video=False)
     if recording.width * recording.height > limits.pixels:
-        raise Failed(
-            "too_many_pixels",
-            _("A frame of the video has more than %(millions)s million pixels. Please make it smaller.")
-            % {"millions": f"{limits.pixels / 1e6:g}"},
-            can_retry=False,
-        )
+        raise Failed("too_many_pixels", say="frame_pixels", millions=limits.pixels / 1e6, can_retry=False)
     if recording.seconds > limits.seconds:
         raise _too_long(limits)
 
@@ -117,9 +106,8 @@ def convert(
     def seconds_done(seconds: float) -> None:
         # A recording that does not tell its length may be as long as is allowed.
         percent = 100 * seconds / (expected or limits.seconds)
-        done = {"done": _clock(seconds), "total": _clock(expected)}
-        text = _("%(done)s of %(total)s converted") if expected else _("%(done)s converted")
-        progress(min(99, percent), text % done)
+        total = {"total": _clock(expected)} if expected else {}
+        progress(min(99, percent), "converted_of" if total else "converted", done=_clock(seconds), **total)
 
     arguments = _video(recording, recipe, folder) if recording.has_video else _sound(recipe, folder)
     try:
@@ -136,28 +124,21 @@ def convert(
         )
         outputs = _film_outputs(folder) if recording.has_video else _sound_outputs(recipe, folder)
     except (ffmpeg.FfmpegError, av.FFmpegError) as error:
-        raise Failed("damaged", str(_DAMAGED), can_retry=False) from error
+        raise Failed("damaged", say="recording_damaged", can_retry=False) from error
     seconds = outputs[0].seconds or 0
     if seconds > limits.seconds:
         raise _too_long(limits)
     if seconds < expected * 0.95 - 1:
-        raise Failed(
-            "cut_off",
-            _(
-                "The file says that it plays for %(told)s, but it ends after %(found)s. "
-                "Maybe the upload or the recording was cut off. Please send the whole file."
-            )
-            % {"told": _clock(expected), "found": _clock(seconds)},
-            can_retry=False,
-        )
-    progress(100, _("Written"))
+        told = {"told": _clock(expected), "found": _clock(seconds)}
+        raise Failed("cut_off", say="recording_cut_off", can_retry=False, **told)
+    progress(100, "written")
     facts: dict[str, float] = {"seconds": round(recording.seconds or seconds, 2)}
     if recording.has_video:
         width, height = recording.width, recording.height
         if (width > height) != ((outputs[0].width or 0) > (outputs[0].height or 0)):
             width, height = height, width  # the file says that its frames lie on their side
         facts |= {"width": width, "height": height}
-    notes = [] if recording.has_sound else [_("The video has no sound.")]
+    notes = [] if recording.has_sound else [Sentence("video_without_sound").kept()]
     return Converted("video" if recording.has_video else "audio", facts, outputs, notes)
 
 
@@ -221,7 +202,7 @@ def _film_outputs(folder: Path) -> list[Output]:
         container.seek(round(seconds / 10 * av.time_base))
         frame = next(container.decode(video=0), None)
         if frame is None:
-            raise Failed("nothing_to_play", _("There is no video in this part of the recording."), can_retry=False)
+            raise Failed("nothing_to_play", say="no_video_in_part", can_retry=False)
         image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
     image.save(poster, "JPEG", quality=82, progressive=True, optimize=True)
     return [
@@ -242,12 +223,7 @@ def _sound_outputs(recipe: Recipe, folder: Path) -> list[Output]:
 
 
 def _too_long(limits: Limits) -> Failed:
-    return Failed(
-        "too_long",
-        _("The recording is longer than %(limit)s. Please cut it and send it again.")
-        % {"limit": _clock(limits.seconds)},
-        can_retry=False,
-    )
+    return Failed("too_long", limit=_clock(limits.seconds), can_retry=False)
 
 
 def _clock(seconds: float) -> str:

@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ...contract import Job, Kind, Run, installed_kinds
+from ...contract import Job, Kind, Run, all_worded, installed_kinds
 
 CHUNK = 200
 """Jobs that are read in one go."""
@@ -72,7 +72,8 @@ def _jobs(mine: "QuerySet[Job]", run: Run) -> Iterator[dict[str, Any]]:
     total = mine.count()
     rows = mine.defer("payload_text", "kept", "traceback").prefetch_related("attempts")
     for number, job in enumerate(rows.iterator(CHUNK), 1):
-        run.progress(50 * number / max(number, total), _("Job %(number)s of %(total)s") % _numbers(number, total))
+        total = max(number, total)
+        run.progress(50 * number / total, "writing_job", number=number, total=total)
         yield {
             "id": job.pk,
             "kind": job.kind,
@@ -82,7 +83,7 @@ def _jobs(mine: "QuerySet[Job]", run: Run) -> Iterator[dict[str, Any]]:
             "started_at": job.started_at,
             "finished_at": job.finished_at,
             "cancel_asked_at": job.cancel_asked_at,
-            "result": job.result,
+            "result": all_worded(job.result, job.kind),
             "error": {"code": job.error_code, "text": job.error_text} if job.error_code else None,
             "attempts": [
                 {
@@ -117,9 +118,9 @@ def _write_files(archive: ZipFile, mine: "QuerySet[Job]", run: Run) -> int:
     theirs = mine.filter(kind__in=keepers)
     total, count = theirs.count(), 0
     for number, job in enumerate(theirs.iterator(CHUNK), 1):
-        text = _("Files of job %(number)s of %(total)s") % _numbers(number, total)
+        total = max(number, total)
         for name, open_file in keepers[job.kind].files(job.pk, _payload(job), job.result):
-            run.progress(50 + 50 * number / max(number, total), text)
+            run.progress(50 + 50 * number / total, "writing_files", number=number, total=total)
             try:
                 source = open_file()
             except FileNotFoundError:
@@ -135,10 +136,6 @@ def _payload(job: Job) -> dict[str, Any]:
         return job.payload
     except ValueError:
         return {}  # the secret key was changed
-
-
-def _numbers(number: int, total: int) -> dict[str, str]:
-    return {"number": f"{number:,}", "total": f"{max(number, total):,}"}
 
 
 def _entry(name: str) -> ZipInfo:

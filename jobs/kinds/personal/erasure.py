@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from ...contract import Job, Kind, Role, Run, cancel, delete, installed_kinds
+from .sentences import SENTENCES
 
 STOP_SECONDS = 30.0
 """How long running jobs get to stop. What runs on after that can write nothing more, and is deleted all the same."""
@@ -31,6 +31,7 @@ class ErasureKind(Kind):
     time_limit = timedelta(minutes=15)
     urls = f"{__package__}.erasure_urls"
     summary_template = "personal/_erasure.html"
+    sentences = SENTENCES
 
     def run(self, run: Run) -> dict[str, Any]:
         """Result: {}; nothing is known of the account any more."""
@@ -59,11 +60,11 @@ def _stop_jobs(user: User, run: Run) -> None:
     mine = Job.objects.filter(owner=user)
     # The newest first: nobody behind them in a line of their own is started by that.
     for job_id in mine.unfinished().order_by("-created_at", "-position").values_list("pk", flat=True):
-        run.progress(0, _("Cancelling what waits"))
+        run.progress(0, "cancelling")
         cancel(job_id)
     end = time.monotonic() + STOP_SECONDS
     while mine.unfinished().exists() and time.monotonic() < end:
-        run.progress(5, _("Waiting until what runs has stopped"))
+        run.progress(5, "stopping")
         time.sleep(LOOK_SECONDS)
 
 
@@ -74,5 +75,5 @@ def _delete_jobs(user: User, run: Run) -> None:
     # kind is asked to forget that, nothing needs it any more.
     while some := delete(finished.order_by("-created_at").values_list("pk", flat=True)[:BATCH]):
         done += some
-        numbers = {"done": f"{done:,}", "total": f"{max(done, total):,}"}
-        run.progress(5 + 90 * done / max(done, total), _("%(done)s of %(total)s jobs deleted") % numbers)
+        total = max(done, total)
+        run.progress(5 + 90 * done / total, "deleting", done=done, total=total)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from ...contract import Kind, Role, Run
 from . import archive
+from .sentences import SENTENCES
 
 FOLDER = "export"
 
@@ -35,6 +36,7 @@ class ExportKind(Kind):
     urls = f"{__package__}.urls"
     nav = ((gettext_lazy("My data"), "export:home"),)
     summary_template = "personal/_export.html"
+    sentences = SENTENCES
 
     def run(self, run: Run) -> dict[str, Any]:
         """Result: bytes of the file, and how many jobs and files are in it."""

@@ -1,13 +1,18 @@
-"""Converting without any job: a file in, what came out, and how the progress went."""
+"""Converting without any job: a file in, what came out, and what was told of it."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jobs.contract import Failed, Sentence, worded
 from jobs.kinds.media import formats, pictures, recordings
 from jobs.kinds.media.conversion import Converted, Limits, Output
+from jobs.kinds.media.sentences import in_words
 
 LIMITS = Limits(pixels=40_000_000, seconds=600, memory=2 * 1024**3)
 
@@ -16,16 +21,33 @@ LIMITS = Limits(pixels=40_000_000, seconds=600, memory=2 * 1024**3)
 class Conversion:
     converted: Converted
     progress: list[float]
+    said: list[str]
 
     @property
     def outputs(self) -> list[Output]:
         return self.converted.outputs
+
+    @property
+    def notes(self) -> list[str]:
+        return [worded(note, "media") for note in self.converted.notes]
 
     def output(self, name: str) -> Output:
         return next(output for output in self.outputs if output.path.name == name)
 
 
 Convert = Callable[..., Conversion]
+
+
+def untold(percent: float, say: str = "", /, **values: Any) -> None:
+    """The progress of a conversion that nobody follows."""
+
+
+@contextmanager
+def refused(words: str) -> "Iterator[pytest.ExceptionInfo[Failed]]":
+    """What is done here fails, and its owner reads words that match this pattern."""
+    with pytest.raises(Failed) as failure:
+        yield failure
+    assert re.search(words, in_words(failure.value.sentence))
 
 
 @pytest.fixture
@@ -39,9 +61,15 @@ def convert(tmp_path: Path) -> Convert:
         folder = tmp_path / "outputs"
         folder.mkdir()
         progress: list[float] = []
+        said: list[str] = []
+
+        def follow(percent: float, say: str = "", /, **values: Any) -> None:
+            progress.append(percent)
+            said.append(in_words(Sentence(say, **values)))
+
         work = pictures.convert if found.is_picture else recordings.convert
-        converted = work(path, found, folder, limits, lambda percent, text: progress.append(percent))
+        converted = work(path, found, folder, limits, follow)
         assert {output.path for output in converted.outputs} == set(folder.iterdir())
-        return Conversion(converted, progress)
+        return Conversion(converted, progress, said)
 
     return convert

@@ -104,7 +104,7 @@ def test_each_operation_makes_a_version_of_the_picture(client, file, fields, exp
 
     result, version = result_of(job), file.current
     assert job.title == f"holiday.png: {title}"
-    assert (version.number, version.job, version.change) == (2, job, title)
+    assert (version.number, version.job, version.change_text) == (2, job, title)
     assert made(version).tobytes() == expected.convert("RGBA").tobytes()
     assert (result["version"], result["source"]["format"]) == (2, "PNG")
     assert (result["source"]["width"], result["source"]["height"]) == expected.size

@@ -120,6 +120,17 @@ def test_the_card_shows_a_sound_player_with_its_waveform(client, user):
     assert 'alt="Waveform of sound.flac: how loud it is over its 2 seconds"' in html
 
 
+def test_a_note_is_read_in_words_on_the_card_and_by_programs(client, user):
+    silent = film(VAR / "mute.mp4", sound=False)
+
+    job = perform(upload(client, user, silent.read_bytes(), "mute.mp4"))
+
+    assert result_of(job)["notes"] == [{"say": "video_without_sound"}]
+    address = job.get_absolute_url()
+    assert '<p class="notice">The video has no sound.</p>' in client.get(address).content.decode()
+    assert client.get(f"{address}status.json").json()["result"]["notes"] == ["The video has no sound."]
+
+
 def test_a_hostile_file_name_is_escaped_on_the_card(client, user):
     job = perform(upload(client, user, picture("PNG"), '"><img src=x onerror=alert(1)>.png'))
 

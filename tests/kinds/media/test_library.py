@@ -9,6 +9,7 @@ from PIL import Image
 from jobs.contract import Failed
 from jobs.kinds.media import library
 from jobs.sandbox.samples import sample_photo, sample_sound
+from tests.kinds.media.conftest import refused
 from tests.kinds.media.making import PICTURES, drawing, picture, recording
 from tests.kinds.media.test_edits import edit, uploaded
 from tests.kinds.media.test_kind import perform, upload
@@ -101,7 +102,7 @@ def test_what_can_not_be_fitted_gets_a_sentence(content, formats, code):
 
 
 def test_a_limit_below_any_picture_gets_a_sentence():
-    with pytest.raises(Failed, match=r"can't be made as small as 20.bytes"):
+    with refused(r"can't be made as small as 20.bytes"):
         fit(picture("PNG"), max_bytes=20)
 
 

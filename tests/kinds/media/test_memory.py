@@ -31,10 +31,10 @@ try:
     if encoder:
         turned = outputs / "edited.png"
         pictures.edit(source, found, turned, limits, Rotate(90).apply)
-        pictures.convert(turned, formats.PNG, outputs, limits, lambda percent, text: None, encoder=encoder)
+        pictures.convert(turned, formats.PNG, outputs, limits, lambda *_, **__: None, encoder=encoder)
     else:
         work = pictures if found.is_picture else recordings
-        work.convert(source, found, outputs, limits, lambda percent, text: None)
+        work.convert(source, found, outputs, limits, lambda *_, **__: None)
     print("converted")
 except Failed as failure:
     print(failure.code)

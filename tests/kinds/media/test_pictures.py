@@ -14,7 +14,7 @@ from jobs.contract import Failed
 from jobs.kinds.media import formats, pictures
 from jobs.kinds.media.conversion import Limits
 from jobs.sandbox.samples import MAKER, sample_photo
-from tests.kinds.media.conftest import LIMITS
+from tests.kinds.media.conftest import LIMITS, refused, untold
 from tests.kinds.media.making import PICTURES, SECRET, drawing, picture
 
 pytestmark = pytest.mark.apart
@@ -48,7 +48,7 @@ def test_every_picture_comes_out_in_three_formats_and_bare(convert, name):
 
     assert done.converted.type == "image"
     assert done.converted.source == {"width": 1000, "height": 500}
-    assert done.converted.notes == []
+    assert done.notes == []
     assert [(output.path.name, output.type, output.width, output.height) for output in done.outputs] == [
         (f"picture-{width}.{suffix}", mime, width, width // 2)
         for width in (1000, 960, 480)
@@ -195,9 +195,7 @@ def test_the_first_picture_of_an_animation_is_converted_and_its_owner_told(conve
 
     done = convert(picture(name, save_all=True, append_images=[green], duration=100))
 
-    assert done.converted.notes == [
-        "The file holds more than one picture, as animations do. The first one was converted."
-    ]
+    assert done.notes == ["The file holds more than one picture, as animations do. The first one was converted."]
     with Image.open(done.output("picture-600.jpg").path) as image:
         assert is_near(image.getpixel((10, 10)), (200, 30, 30))
         assert not getattr(image, "is_animated", False)
@@ -210,13 +208,14 @@ def test_progress_grows_up_to_100(convert):
     assert done.progress[-1] == 100
     assert done.progress == sorted(done.progress)
     assert len(set(done.progress)) == 10
+    assert (done.said[0], done.said[-1]) == ("Writing AVIF at 1500 pixels", "Written")
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_truncated_picture_gets_a_clear_sentence(convert, name):
     data = picture(name, Image.effect_noise((600, 400), 80).convert("RGB"))
 
-    with pytest.raises(Failed, match=r"damaged or incomplete\. Please send it again") as failure:
+    with refused(r"damaged or incomplete\. Please send it again") as failure:
         convert(data[: len(data) // 2])
 
     assert failure.value.code == "damaged"
@@ -228,7 +227,7 @@ def test_a_picture_with_too_many_pixels_gets_a_clear_sentence(convert, pixels):
     limits = Limits(pixels, LIMITS.seconds, LIMITS.memory)  # 240,000 are more, once a little and once a lot
     pillows_own = Image.MAX_IMAGE_PIXELS
 
-    with pytest.raises(Failed, match=re.escape(f"more than {pixels / 1e6:g} million pixels")) as failure:
+    with refused(re.escape(f"more than {pixels / 1e6:g} million pixels")) as failure:
         convert(picture("PNG"), limits)
 
     assert failure.value.code == "too_many_pixels"
@@ -236,7 +235,7 @@ def test_a_picture_with_too_many_pixels_gets_a_clear_sentence(convert, pixels):
 
 
 def test_running_out_of_memory_gets_a_clear_sentence(convert):
-    with pytest.raises(Failed, match="needs more memory than one conversion may use") as failure:
+    with refused("needs more memory than one conversion may use") as failure:
         convert(picture("PNG", Image.new("RGB", (6000, 6000))), Limits(LIMITS.pixels, LIMITS.seconds, 100 * 1024**2))
 
     assert failure.value.code == "too_much_memory"
@@ -255,7 +254,7 @@ def test_damaged_bytes_end_in_a_picture_or_in_a_sentence(tmp_path_factory, data)
     assert found is not None
 
     try:
-        converted = pictures.convert(folder / "source", found, folder, LIMITS, lambda percent, text: None)
+        converted = pictures.convert(folder / "source", found, folder, LIMITS, untold)
     except Failed as failure:
         outcome = failure.code
     else:

@@ -7,18 +7,19 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import av
 import psutil
 import pytest
 from PIL import Image
 
-from jobs.contract import ClaimLost, Failed
+from jobs.contract import ClaimLost
 from jobs.kinds.media import ffmpeg as program
 from jobs.kinds.media import formats, recordings
 from jobs.kinds.media.conversion import Limits
 from jobs.sandbox.samples import MAKER, PLACE, sample_sound, sample_video
-from tests.kinds.media.conftest import LIMITS
+from tests.kinds.media.conftest import LIMITS, refused, untold
 from tests.kinds.media.making import FILMS, SECRET, SOUNDS, ffmpeg, film, picture, recording
 from tests.processes import ROOT, wait_until
 
@@ -70,7 +71,7 @@ def test_every_video_comes_out_as_mp4_with_a_poster_and_bare(convert, name):
     assert done.converted.source["width"] == 640
     assert done.converted.source["height"] == 360
     assert done.converted.source["seconds"] == pytest.approx(2, abs=0.1)
-    assert done.converted.notes == []
+    assert done.notes == []
     assert (video.path.name, video.type, video.role) == ("video.mp4", "video/mp4", "video")
     assert (video.width, video.height) == (640, 360)
     assert video.seconds == pytest.approx(2, abs=0.1)
@@ -183,7 +184,7 @@ def test_a_video_fits_720p_has_even_sides_and_is_never_enlarged(convert, tmp_pat
 
     assert (done.outputs[0].width, done.outputs[0].height) == fitted
     assert frame(done.outputs[0].path).size == fitted
-    assert done.converted.notes == ["The video has no sound."]
+    assert done.notes == ["The video has no sound."]
 
 
 def test_a_video_that_lies_on_its_side_is_turned_upright(convert, tmp_path):
@@ -245,6 +246,8 @@ def test_progress_counts_the_seconds_that_are_done(convert, tmp_path):
     assert done.progress[0] == 0
     assert done.progress[-1] == 100
     assert len(set(done.progress)) > 4
+    assert (done.said[0], done.said[-1]) == ("Looking at the file", "Written")
+    assert all(re.fullmatch(r"0:\d\d of 0:12 converted", words) for words in done.said[1:-1])
 
 
 def test_a_file_that_does_not_tell_its_length_is_converted(convert, tmp_path):
@@ -255,20 +258,21 @@ def test_a_file_that_does_not_tell_its_length_is_converted(convert, tmp_path):
     done = convert(path)
 
     assert done.converted.source["seconds"] == pytest.approx(1, abs=0.1)
+    assert {words for words in done.said if "converted" in words} <= {"0:00 converted", "0:01 converted"}
 
 
 @pytest.mark.parametrize("arguments", [(), ("-live", "1")], ids=["says so", "does not tell"])
 def test_a_recording_that_is_too_long_gets_a_clear_sentence(convert, tmp_path, arguments):
     path = film(tmp_path / "long.webm", "-map", "1:a", "-c:a", "libopus", *arguments, seconds=70)
 
-    with pytest.raises(Failed, match=r"longer than 1:05\. Please cut it") as failure:
+    with refused(r"longer than 1:05\. Please cut it") as failure:
         convert(path, Limits(LIMITS.pixels, 65, LIMITS.memory))
 
     assert failure.value.code == "too_long"
 
 
 def test_a_video_with_too_many_pixels_gets_a_clear_sentence(convert):
-    with pytest.raises(Failed, match=re.escape("more than 0.1 million pixels")) as failure:
+    with refused(re.escape("more than 0.1 million pixels")) as failure:
         convert(recording("film.mp4"), Limits(100_000, LIMITS.seconds, LIMITS.memory))
 
     assert failure.value.code == "too_many_pixels"
@@ -279,7 +283,7 @@ def test_a_file_whose_end_with_the_index_is_missing_gets_a_clear_sentence(conver
     data = recording(name)
     assert data.index(b"moov") > data.index(b"mdat")
 
-    with pytest.raises(Failed, match=r"damaged or incomplete\. Please send it again") as failure:
+    with refused(r"damaged or incomplete\. Please send it again") as failure:
         convert(data[: len(data) // 2])
 
     assert failure.value.code == "damaged"
@@ -296,14 +300,14 @@ def test_a_file_whose_end_with_the_index_is_missing_gets_a_clear_sentence(conver
 def test_a_recording_that_ends_too_early_gets_a_clear_sentence(convert, tmp_path, name, arguments):
     data = film(tmp_path / name, *arguments, seconds=6).read_bytes()
 
-    with pytest.raises(Failed, match=r"plays for 0:06, but it ends after 0:0\d\. .* send the whole file") as failure:
+    with refused(r"plays for 0:06, but it ends after 0:0\d\. .* send the whole file") as failure:
         convert(data[: len(data) // 3])
 
     assert failure.value.code == "cut_off"
 
 
 def test_a_wav_file_whose_end_is_missing_gets_a_clear_sentence(convert):
-    with pytest.raises(Failed, match=r"The end of the sound is missing\. Please send the whole file") as failure:
+    with refused(r"The end of the sound is missing\. Please send the whole file") as failure:
         convert(sample_sound()[:-50_000])
 
     assert failure.value.code == "cut_off"
@@ -320,7 +324,7 @@ def test_a_wav_file_written_into_a_pipe_is_converted(convert):
     "head", [b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", b"\x1a\x45\xdf\xa3" + b"\0" * 60, b"OggS", b"fLaC"]
 )
 def test_a_head_without_a_body_gets_a_clear_sentence(convert, head):
-    with pytest.raises(Failed, match="damaged or incomplete"):
+    with refused("damaged or incomplete"):
         convert(head)
 
 
@@ -329,7 +333,7 @@ def test_a_file_with_nothing_to_play_gets_a_clear_sentence(convert, tmp_path):
     words.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
     ffmpeg("-i", words, path)
 
-    with pytest.raises(Failed, match="neither video nor sound") as failure:
+    with refused("neither video nor sound") as failure:
         convert(path)
 
     assert failure.value.code == "nothing_to_play"
@@ -344,8 +348,8 @@ def test_no_reader_follows_a_playlist_to_another_file(tmp_path, reader, playlist
     outputs = tmp_path / "outputs"
     outputs.mkdir()
 
-    with pytest.raises(Failed, match=r"damaged or incomplete|neither video nor sound"):
-        recordings.convert(path, formats.Format("", reader), outputs, LIMITS, lambda percent, text: None)
+    with refused(r"damaged or incomplete|neither video nor sound"):
+        recordings.convert(path, formats.Format("", reader), outputs, LIMITS, untold)
 
     assert not any(file.stat().st_size for file in outputs.iterdir())
 
@@ -353,7 +357,7 @@ def test_no_reader_follows_a_playlist_to_another_file(tmp_path, reader, playlist
 def test_ffmpeg_ends_when_its_attempt_is_given_up(tmp_path):
     path = film(tmp_path / "long.mp4", "-preset", "ultrafast", size="1280x720", seconds=12)
 
-    def give_up(percent: float, text: str) -> None:
+    def give_up(percent: float, say: str = "", /, **values: Any) -> None:
         if percent > 0:
             raise ClaimLost
 

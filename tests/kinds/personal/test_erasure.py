@@ -154,7 +154,7 @@ def test_a_line_in_which_others_wait_goes_on(ann, user, other_user, django_captu
     mine, theirs = accept(user, resource="shared"), accept(other_user, resource="shared")
     running = lifecycle.start(mine.pk, "w")
     assert running
-    lifecycle.fail(running, "c", "t")
+    lifecycle.fail(running, "c")
     assert not Job.objects.runnable().filter(pk=theirs.pk).exists()
     with django_capture_on_commit_callbacks(execute=True):
         perform(str(ask(ann).pk))
@@ -168,7 +168,7 @@ def test_what_runs_on_regardless_is_deleted_and_writes_nothing_more(ann, user, m
     perform(str(ask(ann).pk))
     assert not Job.objects.filter(pk=running.pk).exists()
     with pytest.raises(ClaimLost):
-        lifecycle.progress(running, 50, "")
+        lifecycle.progress(running, 50)
     assert Leftover.objects.filter(job_id=running.pk, due_at__gt=timezone.now()).exists()
 
 

@@ -10,7 +10,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.core.files import storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from PIL import Image
 
 from jobs.core import lifecycle
 from jobs.kind import Submission
@@ -76,6 +78,23 @@ def test_a_copy_holds_the_account_every_job_and_their_files(ann, user, tmp_path)
     )
     assert (job.result or {})["jobs"] == 2
     assert (job.result or {})["files"] == 1
+
+
+def test_a_copy_tells_outcomes_and_errors_in_words(ann, user):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    film = BytesIO()
+    frames[0].save(film, "GIF", save_all=True, append_images=frames[1:])
+    ann.post("/jobs/new/media/", {"file": SimpleUploadedFile("two.gif", film.getvalue())})
+    perform(str(Job.objects.get().pk))
+    failed = echo(user, outcome="fail")
+    with opened(ann, copy(ann)) as archive:
+        converted, other = json.loads(archive.read("jobs.json"))
+        (file,) = json.loads(archive.read("media/files.json"))
+    (note,) = converted["result"]["notes"]
+    assert note.startswith("The file holds more than one picture")
+    assert file["change"] == "upload"
+    assert failed.error_text
+    assert other["error"]["text"] == other["attempts"][0]["error"]["text"] == failed.error_text
 
 
 def test_a_copy_holds_nothing_of_anybody_else_and_no_secrets(ann, user, other_user):
