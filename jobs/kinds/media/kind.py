@@ -10,10 +10,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, Kind, KindForm, Role, Run, Sentence
+from ...contract import Failed, Kind, KindForm, Role, Run, Sentence, Text
 from . import files, formats, operations, pictures, recordings
 from .conversion import Limits, Output, Recipe
 from .forms import EditForm, MediaForm
@@ -69,14 +68,14 @@ class MediaKind(_VersionKind):
     """Converts one uploaded file, its first version; the files it makes are the owner's alone (see views.file)."""
 
     name: ClassVar[str] = KIND
-    label: ClassVar[str | Promise] = gettext_lazy("Media files")
-    invitation: ClassVar[str | Promise] = gettext_lazy(
+    label: ClassVar[Text] = gettext_lazy("Media files")
+    invitation: ClassVar[Text] = gettext_lazy(
         "Send pictures, videos and sounds and get them back in the formats that every browser shows, "
         "without the place and the names that cameras write into files."
     )
     form: ClassVar[type[KindForm] | None] = MediaForm
     urls: ClassVar[str | None] = f"{__package__}.urls"
-    nav: ClassVar[tuple[tuple[str | Promise, str], ...]] = ((gettext_lazy("Files"), "media:files"),)
+    nav: ClassVar[tuple[tuple[Text, str], ...]] = ((gettext_lazy("Files"), "media:files"),)
 
     def make(self, run: Run) -> Version:
         """Convert the upload and make the file's row."""
@@ -129,8 +128,8 @@ class EditKind(_VersionKind):
     """
 
     name: ClassVar[str] = "edit"
-    label: ClassVar[str | Promise] = gettext_lazy("Edit of a media file")
-    invitation: ClassVar[str | Promise] = gettext_lazy(
+    label: ClassVar[Text] = gettext_lazy("Edit of a media file")
+    invitation: ClassVar[Text] = gettext_lazy(
         "Rotate, crop and convert pictures, cut videos and sounds: as many edits of a file at once as you like, "
         "they are made in order, and every version is kept."
     )

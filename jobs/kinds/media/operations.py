@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 from PIL import Image
 
-from ...contract import Failed, Sentence
+from ...contract import Failed, Sentence, Text
 from . import pictures
 from .sentences import in_words
 
@@ -25,7 +24,7 @@ class Operation:
     """One change of a file. Its attributes are JSON data; `str` of it says in words what it does."""
 
     name: ClassVar[str]
-    label: ClassVar[str | Promise]
+    label: ClassVar[Text]
     types: ClassVar[tuple[str, ...]]
     """The types of file that it fits."""
 

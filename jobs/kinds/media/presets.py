@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from ...contract import Text
 from .conversion import Quality, Recipe
 
 PICTURES, RECORDINGS = "pictures", "recordings"
@@ -24,8 +24,8 @@ class Preset:
     takes: PICTURES, RECORDINGS (videos and sounds) or both.
     """
 
-    label: str | Promise
-    hint: str | Promise
+    label: Text
+    hint: Text
     takes: tuple[str, ...]
     recipe: Recipe = field(default_factory=Recipe)
 
