@@ -40,7 +40,6 @@ __all__ = [
     "Stopped",
     "Submission",
     "Text",
-    "Text",
     "TryAgain",
     "WaitReason",
     "all_worded",

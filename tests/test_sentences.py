@@ -22,7 +22,8 @@ class ByLanguage(str):
     """Stands for a text with a translation: it says itself in the language of whoever reads."""
 
     def __mod__(self, values: Any) -> str:
-        return {"de": "%(who)s antwortet nicht."}.get(get_language() or "", str(self)) % values
+        text: str = {"de": "%(who)s antwortet nicht."}.get(get_language() or "", str(self))
+        return text % values
 
 
 TEXTS: dict[str, Text] = {

@@ -14,7 +14,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, JobError, Kind, OnHold, Role, Run, Text, Sentence, TryAgain
+from ...contract import Failed, JobError, Kind, OnHold, Role, Run, Sentence, Text, TryAgain
 from .forms import PostForm
 from .models import Account
 from .networks import networks

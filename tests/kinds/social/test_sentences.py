@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.functional import lazy
 
-from jobs.contract import Failed, Run, worded
+from jobs.contract import Failed, Run, Text, worded
 from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account
 from jobs.kinds.social.networks import networks
 from jobs.kinds.social.post import Post
-from jobs.kinds.social.sentences import SENTENCES, Text
+from jobs.kinds.social.sentences import SENTENCES
 from jobs.models import Status
 from tests.kinds.social.conftest import connected, posted
 from tests.kinds.social.networks.guestbook import Guestbook, add

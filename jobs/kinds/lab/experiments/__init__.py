@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from ....contract import Run
+from ....contract import Run, Text
 from ..report import Part
 from . import locks, offload, race
 
@@ -21,9 +20,9 @@ class Experiment:
     """
 
     name: str
-    label: str | Promise
-    question: str | Promise
-    things: str | Promise
+    label: Text
+    question: Text
+    things: Text
     smallest: int
     usual: int
     largest: int

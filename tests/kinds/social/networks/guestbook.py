@@ -8,14 +8,13 @@ from django import forms
 from django.contrib.auth.models import User
 from django.utils.safestring import SafeString
 
-from jobs.contract import Failed, Run
+from jobs.contract import Failed, Run, Text
 from jobs.kinds.social import http
 from jobs.kinds.social import networks as registry
 from jobs.kinds.social.lengths import REMOTE_MENTION, Rules, WarningPlace
 from jobs.kinds.social.models import Account
 from jobs.kinds.social.networks.base import Connected, ConnectForm, Elsewhere, Limits, Network, origin_typed
 from jobs.kinds.social.post import Post
-from jobs.kinds.social.sentences import Text
 from tests.kinds.social.conftest import connected
 from tests.servers.stand_in import Asked, Reply, StandIn
 
