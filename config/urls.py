@@ -1,7 +1,7 @@
 """Every address of the site. A kind's own pages hang below its name."""
 
 from allauth.account.decorators import secure_admin_login
-from django.conf import settings
+from django.apps import apps
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -22,5 +22,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("jobs.web.urls")),
     *(path(f"{kind.name}/", include((kind.urls, kind.name))) for kind in installed_kinds() if kind.urls),
 ]
-if settings.SANDBOX:
+if apps.is_installed("jobs.sandbox"):
     urlpatterns.append(path("sandbox/", include("jobs.sandbox.urls")))

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 
+from .conf import options, problems
 from .kind import Kind, Role, installed_kinds
 from .models import Job
 
@@ -22,10 +23,21 @@ LONGEST_NAME = Job._meta.get_field("kind").max_length or 0
 """Characters that a row has for its kind's name."""
 
 
+@register(Tags.compatibility)
+def check_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Every name in OFFLOAD is an option, and its value one that the option may have."""
+    return [
+        Error(sentence, hint=hint or None, id="offload.E007")
+        for sentence, hint in problems(getattr(settings, "OFFLOAD", {}))
+    ]
+
+
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What is fine on one's own machine and must not be on a public one."""
-    if settings.EMBEDDED:
+    if check_options(None):
+        return []  # they say it all
+    if options.EMBEDDED:
         return [
             Warning(
                 "This is the embedded default: database, Redis and secret key live in var/, and the sandbox may be on.",
@@ -51,7 +63,7 @@ def _deployment_errors() -> Iterator[Error]:
             hint="Remove DEBUG from the environment.",
             id="offload.E002",
         )
-    if settings.SANDBOX:
+    if options.SANDBOX:
         yield Error(
             "The sandbox is on: everybody could read the mail of the mail catcher.",
             hint="Remove SANDBOX from the environment.",

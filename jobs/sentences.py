@@ -45,8 +45,8 @@ class Sentence:
 
     code: its key in `Kind.sentences`, or among the core's own.
     kind: whose sentence it is, if not that of the job which says it.
-    values: for the placeholders: text (see LONGEST_VALUE), numbers (int: with separators for thousands), a moment (shown
-    in the reader's time zone), a span of time, or another sentence, kept or not.
+    values: for the placeholders: text (see LONGEST_VALUE), numbers (int: with separators for thousands), a moment
+    (shown in the reader's time zone), a span of time, or another sentence, kept or not.
     """
 
     def __init__(self, code: str, /, *, kind: str = "", **values: Any) -> None:

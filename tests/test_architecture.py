@@ -12,6 +12,7 @@ from tests.processes import ROOT
 pytestmark = pytest.mark.apart
 
 FLOORS = {
+    "conf": 0,
     "sentences": 0,
     "kind": 1,
     "models": 2,
@@ -27,8 +28,8 @@ FLOORS = {
 }
 """The rooms of jobs/, from the ground up; on top is where Django looks. Rooms on one floor don't know each other."""
 
-# The settings only check that REDIS_URL can be read.
-KNOW_RQ = {"jobs.core.dispatch", "jobs.worker.loop", "config.settings"}
+# The options only check that REDIS_URL can be read.
+KNOW_RQ = {"jobs.core.dispatch", "jobs.worker.loop", "jobs.conf"}
 
 
 def imports(source: str, module: str) -> set[str]:
@@ -148,6 +149,7 @@ def test_what_lies_in_jobs_names_its_own_package_nowhere() -> None:
 @pytest.mark.parametrize(
     ("rule", "module", "source"),
     [
+        (points_down, "jobs.conf", "from .kind import Role"),
         (points_down, "jobs.models", "from .core.lifecycle import submit"),
         (points_down, "jobs.core.dispatch", "from ..worker import sweep"),
         (points_down, "jobs.core.lifecycle", "def later():\n    from ..web.views import detail"),

@@ -23,7 +23,7 @@ class ByLanguage(str):
 
     def __mod__(self, values: Any) -> str:
         text: str = {"de": "%(who)s antwortet nicht."}.get(get_language() or "", str(self))
-        return text % values
+        return str(text.__mod__(values))
 
 
 TEXTS: dict[str, Text] = {

@@ -53,6 +53,8 @@ def check(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         ("DEBUG", "perhaps"),
         ("NETWORK_CONCURRENCY", "-1"),
         ("JOB_LEASE_SECONDS", "nan"),
+        ("JOB_KEEP_DAYS", "-1"),
+        ("MEDIA_MAX_FILES", "101"),
         ("MEDIA_MAX_BYTES", "many"),
         ("TIME_ZONE", "Nowhere/Land"),
         ("LOG_LEVEL", "LOUD"),
@@ -89,7 +91,8 @@ def test_the_generated_secret_key_is_kept_for_its_owner_alone(tmp_path: Path) ->
 
 def test_every_variable_that_the_settings_read_is_documented() -> None:
     read = set(re.findall(r"""(?:env\.\w+|_database)\(\s*"([A-Z_]+)\"""", SETTINGS))
-    assert {"SECRET_KEY", "DATABASE_URL", "MEDIA_MAX_BYTES"} <= read
+    read |= set(re.findall(r"""\("([A-Z_]+)", env\.\w+\)""", SETTINGS))
+    assert {"SECRET_KEY", "DATABASE_URL", "JOB_LEASE_SECONDS"} <= read
     assert read - set(re.findall(r"`([A-Z_]+)`", RUNNING)) == set()
 
 

@@ -3,10 +3,10 @@
 import time
 
 import requests
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage, get_connection
 
+from ..conf import options
 from ..models import Job
 from . import samples
 from .stack import DEMO, base_url, kept_password
@@ -26,7 +26,7 @@ def wait_for_servers(seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     with requests.Session() as session:
         session.trust_env = False
-        for url in (f"{base_url()}/", f"{settings.SANDBOX_URL}/api/v2/instance"):
+        for url in (f"{base_url()}/", f"{options.SANDBOX_URL}/api/v2/instance"):
             while not _answers(session, url):
                 if time.monotonic() > end:
                     raise Unexpected(f"{url} does not answer after {seconds:.0f} seconds.")
@@ -58,7 +58,7 @@ def submit_samples() -> bool:
     visitor.submit(
         "/jobs/new/media/", {}, files={"file": ("Kleine Scheidegg.jpg", samples.sample_photo(), "image/jpeg")}
     )
-    visitor.connect_practice_account(settings.SANDBOX_URL, "demo")
+    visitor.connect_practice_account(options.SANDBOX_URL, "demo")
     text = "Hello from Offload: this post went out in the background."
     visitor.submit("/jobs/new/social/", {"text": text, "accounts": visitor.account("@demo@")})
     visitor.close()

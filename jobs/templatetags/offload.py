@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import template
-from django.conf import settings
 from django.utils.safestring import mark_safe
 
+from ..conf import options
 from ..models import Job
 from ..sentences import worded
 from ..web import job_status
@@ -55,4 +55,4 @@ def said(sentence: object, kind: str) -> str:
 @register.simple_tag
 def sandbox() -> bool:
     """`{% sandbox as sandbox %}`: whether the stand-ins for the outside world are on (mails go to the mail catcher)."""
-    return settings.SANDBOX
+    return options.SANDBOX

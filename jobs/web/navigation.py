@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 
+from ..conf import options
 from ..kind import installed_kinds
 
 
@@ -14,6 +14,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site": {
             "forms": [kind for kind in installed_kinds() if kind.form],
             "links": [link for kind in installed_kinds() for link in kind.nav],
-            "sandbox": settings.SANDBOX,
+            "sandbox": options.SANDBOX,
         }
     }

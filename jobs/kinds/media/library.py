@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from django.conf import settings
 from django.core.files import File
 from django.db.models import QuerySet
 
-from ...contract import Failed
+from ...contract import Failed, options
 from . import formats as known
 from . import pictures
 from .conversion import Limits
@@ -91,7 +90,7 @@ def fit(source: "BinaryIO | File[Any]", *, max_bytes: int, max_pixels: int, form
     encoders = [encoder for mime, encoder in _ENCODERS.items() if mime in formats]
     if not encoders:
         raise Failed("no_format")
-    limits = Limits(settings.MEDIA_MAX_PIXELS, settings.MEDIA_MAX_SECONDS, settings.MEDIA_MAX_MEMORY)
+    limits = Limits(options.MEDIA_MAX_PIXELS, options.MEDIA_MAX_SECONDS, options.MEDIA_MAX_MEMORY)
     content, encoder, width, height = pictures.shrink(
         cast(BinaryIO, source), found, limits, encoders, max_bytes, max_pixels
     )
