@@ -4,9 +4,13 @@ import re
 from uuid import uuid4
 
 import pytest
+from django.http import HttpResponse
 
 from jobs.core import lifecycle
 from jobs.models import Worker
+from jobs.web import polling
+from jobs.web.access import COOKIE
+from tests.processes import ROOT
 from tests.web.conftest import job_of, start, submit_json
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
@@ -102,3 +106,60 @@ class TestFollowSeveral:
         ids = [one["id"] for one in submit_json(ann, {"text": "Hello", "copies": 50, "resource": "r"}).json()["jobs"]]
         with django_assert_max_num_queries(10):
             ann.get(self.URL, {"id": ids})
+
+
+class TestMiddleware:
+    URL = TestFollowSeveral.URL
+
+    @pytest.fixture
+    def vouched(self, ann):
+        """Somebody whose cookie vouches for them."""
+        ann.get(self.URL, {"id": uuid4()})
+        assert COOKIE in ann.cookies
+        return ann
+
+    @pytest.fixture
+    def answered(self, rf, vouched):
+        """Whether the middleware answers a request itself."""
+
+        def answered(method: str = "get", address: str = self.URL, **query) -> bool:
+            rf.cookies = vouched.cookies
+            request = getattr(rf, method)(address, query_params=query)
+            behind = HttpResponse("the view")
+            return polling.middleware(lambda _: behind)(request) is not behind
+
+        return answered
+
+    def test_it_answers_for_jobs_that_the_cookie_vouches_for(self, answered, ann):
+        jobs = [job_of(ann), job_of(ann)]
+        assert answered(id=[job.pk for job in jobs])
+        assert answered("head", id=[jobs[0].pk, jobs[0].pk])
+
+    def test_its_answer_is_the_views(self, vouched, client, ann):
+        job = job_of(ann)
+        by_middleware = vouched.get(self.URL, {"id": job.pk, "as": "card"})
+        del vouched.cookies[COOKIE]
+        by_view = vouched.get(self.URL, {"id": job.pk, "as": "card"})
+        assert COOKIE not in by_middleware.cookies
+        assert COOKIE in by_view.cookies
+        assert (by_middleware.json(), by_middleware["ETag"]) == (by_view.json(), by_view["ETag"])
+
+    def test_what_it_can_not_answer_for_is_left_to_the_view(self, answered, ann, bob):
+        mine, his = job_of(ann), job_of(bob)
+        assert not answered(id=[mine.pk, his.pk])
+        assert not answered(id=[mine.pk, uuid4()])
+        assert not answered(id=[mine.pk, "1"])
+        assert not answered(id=[])
+
+    def test_other_addresses_and_methods_are_left_alone(self, answered, ann):
+        job = job_of(ann)
+        assert not answered("post", id=job.pk)
+        assert not answered(address=f"/jobs/{job.pk}/status.json", id=job.pk)
+
+    def test_no_more_are_asked_for_at_once_than_the_script_knows_of(self, answered, ann):
+        copies = submit_json(ann, {"text": "Hello", "copies": polling.AT_ONCE}).json()["jobs"]
+        ids = [one["id"] for one in copies]
+        assert answered(id=ids)
+        assert not answered(id=[*ids, job_of(ann).pk])
+        script = (ROOT / "jobs/static/offload/poll.js").read_text()
+        assert f"const AT_ONCE = {polling.AT_ONCE};" in script

@@ -1,3 +1,5 @@
+"""The sandbox's servers: the port they listen on, and how they end."""
+
 import signal
 import socket
 

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.utils.datastructures import MultiValueDict
 
 from jobs.kinds.media.forms import MediaForm
-from jobs.kinds.media.presets import PRESETS, recipe_of
+from jobs.kinds.media.presets import recipe_of
 from jobs.sandbox.samples import sample_photo
 from tests.kinds.media.making import FILMS, PICTURES, SOUNDS, picture, recording
 
@@ -247,12 +247,6 @@ def test_a_preset_goes_to_each_job_and_so_do_the_finer_options():
     recipe = recipe_of(submission.payload)
     assert (recipe.quality, recipe.widths) == ("small", (800, 480))
     assert json.loads(json.dumps(submission.payload)) == submission.payload
-
-
-def test_finer_options_win_over_the_preset():
-    assert recipe_of({"preset": "small_video"}) == PRESETS["small_video"].recipe
-    recipe = recipe_of({"preset": "small_video", "height": 360, "quality": "best"})
-    assert (recipe.lines, recipe.quality) == (360, "best")
 
 
 @pytest.mark.parametrize(

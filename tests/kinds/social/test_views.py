@@ -1,12 +1,9 @@
 """The pages of the accounts: connecting again, pictures, disconnecting, and whose they are."""
 
-import io
-
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.urls import reverse
-from PIL import Image
 
 from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account
@@ -25,7 +22,7 @@ from tests.kinds.social.connecting import (
 )
 from tests.servers.bluesky import REFRESH
 from tests.servers.mastodon import CarelessMastodon
-from tests.servers.stand_in import DROPPED, Reply, StandIn
+from tests.servers.stand_in import DROPPED, Reply
 
 pytestmark = pytest.mark.django_db
 
@@ -40,42 +37,6 @@ def test_connecting_again_renews_the_account_instead_of_adding_one(page, pds):
     assert said(signed_in(page, pds)) == "Bluesky @ann.test is connected again."
     account.refresh_from_db()
     assert (account.needs_reconnect, account.last_error) == (False, "")
-
-
-def test_a_new_picture_replaces_the_file_of_the_old_one(page, pds):
-    pds.routes["GET /ann.png"] = Reply(picture())
-    signed_in(page, pds)
-    before = Account.objects.get().avatar
-    signed_in(page, pds)
-    after = Account.objects.get().avatar
-    assert (before.storage.exists(str(before.name)), after.storage.exists(str(after.name))) == (False, True)
-
-
-def bomb() -> bytes:
-    """A small file of a picture with too many pixels."""
-    file = io.BytesIO()
-    Image.new("1", (8000, 8000)).save(file, "PNG")
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [Reply("<svg onload='alert(1)'/>"), Reply(b""), Reply(picture()[:400]), Reply(bomb()), Reply("", 404), DROPPED],
-    ids=["SVG", "empty", "truncated", "too many pixels", "404", "no answer"],
-)
-def test_an_account_whose_picture_is_none_is_connected_without_one(page, pds, answer):
-    pds.routes["GET /ann.png"] = answer
-    signed_in(page, pds)
-    account = Account.objects.get()
-    assert not account.avatar
-    assert page.get(reverse("social:avatar", args=[account.pk])).status_code == 404
-
-
-def test_a_picture_at_a_private_address_is_not_fetched(page, pds):
-    with StandIn() as local:
-        pds.routes["GET /xrpc/app.bsky.actor.getProfile"] = Reply({"avatar": f"{local.origin}/ann.png"})
-        signed_in(page, pds)
-        assert local.asked == []
 
 
 def test_disconnecting_gives_the_token_back_and_removes_account_and_picture(

@@ -1,19 +1,23 @@
 """A job's files: for its owner alone, whole or in parts, and never as something that runs."""
 
+import re
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.files import storage
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.kinds.media import views
 from jobs.models import Job, Status
-from jobs.sandbox.samples import sample_sound
+from jobs.sandbox.samples import sample_photo, sample_sound
 from jobs.web.access import SESSION_KEY
 from jobs.worker import execution
-from tests.kinds.media.test_kind import upload
+from tests.kinds.media.making import picture, recording
+from tests.kinds.media.test_kind import archived, perform, result_of, upload
 
 
 @pytest.fixture
@@ -202,3 +206,59 @@ def test_any_range_header_names_bytes_of_the_file_or_none(header, size):
     except ValueError:
         return
     assert found is None or 0 <= found[0] <= found[1] < size
+
+
+def content_of(entry: dict[str, Any]) -> bytes:
+    with storage.default_storage.open(entry["path"]) as stored_file:
+        return bytes(stored_file.read())
+
+
+def test_all_files_of_a_job_come_in_one_zip_to_their_owner_alone(client, user, other_user):
+    job = perform(upload(client, user, sample_photo()))
+    address = f"/media/zip/{job.pk}/"
+
+    found = archived(client, address)
+
+    assert found == {f"holiday-{entry['name']}": content_of(entry) for entry in result_of(job)["files"]}
+    client.force_login(other_user)
+    assert client.get(address).status_code == 404
+
+
+def test_all_outcomes_of_one_submit_come_in_one_zip(client, user, other_user):
+    client.force_login(user)
+    uploads = [SimpleUploadedFile(name, picture("PNG")) for name in ("a.png", "a.png", "b c.png", "never.png")]
+    page = client.post("/jobs/new/media/", {"file": uploads, "form_key": "k"})["Location"]
+    address = f"/media/zip/submit/{page.split('/')[-2]}/"
+
+    assert "Nothing is converted yet." in client.get(address, follow=True).content.decode()
+    for job in Job.objects.exclude(title="never.png"):
+        perform(job)
+    found = archived(client, address)
+
+    assert sorted({name.partition("/")[0] for name in found}) == ["a", "a-2", "b-c"]
+    assert "b-c/b-c-picture-600.avif" in found
+    assert address in client.get(page).content.decode()
+    client.force_login(other_user)
+    assert client.get(address).status_code == 404
+
+
+def test_a_file_that_is_gone_is_left_out_of_the_zip(client, user):
+    job = perform(upload(client, user, picture("PNG")))
+    first, *others = result_of(job)["files"]
+    storage.default_storage.delete(first["path"])
+
+    assert list(archived(client, f"/media/zip/{job.pk}/")) == [f"holiday-{entry['name']}" for entry in others]
+
+
+def test_my_files_are_shown_by_small_pictures_of_them(client, user):
+    photo = perform(upload(client, user, sample_photo()))
+    sound = perform(upload(client, user, sample_sound(), "tone.wav"))
+    film_job = perform(upload(client, user, recording("film.mp4"), "film.mp4"))
+
+    html = client.get("/media/").content.decode()
+
+    assert re.findall(r'<img class="(\w+)" src="([^"]+)"', html) == [
+        ("video", f"/media/files/{film_job.pk}/poster.jpg"),
+        ("audio", f"/media/files/{sound.pk}/waveform.png"),
+        ("image", f"/media/files/{photo.pk}/picture-480.avif"),
+    ]

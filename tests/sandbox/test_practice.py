@@ -1,3 +1,6 @@
+"""How the practice network misbehaves, and its slow API."""
+
+import time
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -97,3 +100,17 @@ def test_another_website_can_not_change_the_behaviour(network):
 
 def test_a_request_under_a_foreign_host_name_is_refused(network):
     assert network.get("/practice/log", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_it_answers_after_the_time_that_was_asked_for(network):
+    start = time.monotonic()
+    answer = network.get("/practice/slow", params={"ms": 200})
+    assert time.monotonic() - start >= 0.2
+    assert answer.json() == {"ms": 200}
+
+
+@pytest.mark.parametrize("ms", ["", "-1", "1.5", "a", "5001", "9" * 50, "²"])
+def test_it_is_never_slower_than_its_bound(network, ms):
+    answer = network.get("/practice/slow", params={"ms": ms})
+    assert answer.status_code == 400
+    assert answer.json() == {"errors": {"ms": ["Send a whole number from 0 to 5000."]}}

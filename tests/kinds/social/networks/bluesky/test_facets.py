@@ -1,13 +1,11 @@
-"""What of a Bluesky post can be clicked, and under which key it is written."""
+"""What of a Bluesky post can be clicked."""
 
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.kinds.social.networks.bluesky.client import tid
 from jobs.kinds.social.networks.bluesky.facets import facets
 
 pytestmark = pytest.mark.apart
@@ -42,11 +40,3 @@ def test_facets_lie_inside_the_text_in_order_and_apart(text):
     assert ends == sorted(ends)
     assert all(0 <= start < end <= size for start, end in ends)
     assert all(one[1] <= other[0] for one, other in pairwise(ends))
-
-
-def test_record_keys_sort_by_time_and_have_the_form_of_a_tid():
-    now = datetime(2026, 11, 22, 15, tzinfo=UTC)
-    keys = [tid(now + timedelta(microseconds=step), clock=1023 - step) for step in range(50)]
-    assert keys == sorted(keys)
-    assert all(len(key) == 13 and key[0] in "234567abcdefghij" for key in keys)
-    assert tid(datetime(1970, 1, 1, tzinfo=UTC), 0) == "2" * 13

@@ -5,7 +5,6 @@ import io
 from hashlib import sha256
 
 import pytest
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from PIL import Image
@@ -13,7 +12,6 @@ from PIL import Image
 from jobs.kinds.social.models import Account
 from jobs.kinds.social.networks.mastodon.models import MastodonApp
 from tests.kinds.social.connecting import CALLBACK, MASTODON, picture, said, sent_to
-from tests.servers.mastodon import CarelessMastodon
 from tests.servers.stand_in import DROPPED, Reply, StandIn
 
 pytestmark = pytest.mark.django_db
@@ -38,25 +36,6 @@ def test_a_mastodon_account_is_connected_with_its_name_picture_and_limits(page, 
     assert (shown["Content-Type"], shown["X-Content-Type-Options"]) == ("image/png", "nosniff")
     with Image.open(io.BytesIO(b"".join(shown.streaming_content))) as image:
         assert (image.size, image.info) == ((96, 48), {})
-
-
-def test_tokens_and_client_secrets_are_encrypted_in_the_database(page, careless):
-    page.get(CALLBACK, {"code": "c0de", "state": sent_to(page, careless)["state"]})
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT credentials_text FROM offload_social_account "
-            "UNION SELECT credentials_text FROM offload_social_mastodonapp"
-        )
-        stored = str(cursor.fetchall())
-    assert "careless" not in stored
-    assert Account.objects.get().credentials["token"] == CarelessMastodon.TOKEN
-    assert MastodonApp.objects.get().client == {"client_id": "careless-id", "client_secret": "careless-secret"}
-
-
-def test_a_server_is_asked_to_register_the_app_once(page, careless):
-    sent_to(page, careless)
-    sent_to(page, careless)
-    assert len(careless.calls("POST /api/v1/apps")) == 1
 
 
 def test_an_app_that_the_server_forgot_is_registered_anew(page, careless):

@@ -1,10 +1,11 @@
 """Posts to Bluesky: records that are written once, and sessions that end."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
+from jobs.kinds.social.networks.bluesky.client import tid
 from jobs.models import Status
 from tests.kinds.social.conftest import attempted, posted, result_of
 from tests.servers.bluesky import PUT, REFRESH
@@ -60,3 +61,11 @@ def test_a_rate_limit_of_bluesky_is_waited_for(pds, bluesky_account):
     job = posted(bluesky_account, "Hello")
     assert job.status == Status.PENDING
     assert int(job.run_at.timestamp()) == reset
+
+
+def test_record_keys_sort_by_time_and_have_the_form_of_a_tid():
+    now = datetime(2026, 11, 22, 15, tzinfo=UTC)
+    keys = [tid(now + timedelta(microseconds=step), clock=1023 - step) for step in range(50)]
+    assert keys == sorted(keys)
+    assert all(len(key) == 13 and key[0] in "234567abcdefghij" for key in keys)
+    assert tid(datetime(1970, 1, 1, tzinfo=UTC), 0) == "2" * 13
