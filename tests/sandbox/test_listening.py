@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from jobs.sandbox.services import free_port
-from tests.processes import Process, manage, wait_until
+from tests.processes import wait_until
 
 # The network's front page reads its own database.
 pytestmark = [
@@ -14,20 +14,6 @@ pytestmark = [
     pytest.mark.apart,
     pytest.mark.django_db(transaction=True, databases=["default", "sandbox"]),
 ]
-
-
-@pytest.fixture
-def start(child_env):
-    started: list[Process] = []
-
-    def start(*args: str, **env: str) -> Process:
-        process = Process(manage(*args), {**child_env, **env}, name=args[0])
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.stop()
 
 
 @pytest.mark.parametrize("command", ["mailcatcher", "practice_network"])
@@ -61,14 +47,4 @@ def test_a_signal_ends_it_cleanly(start, command, sign):
     with socket.create_connection(("127.0.0.1", port)):  # somebody is connected, as in real life
         process.signal(sign)
         assert process.popen.wait(20) == 0
-    assert "Traceback" not in process.log
-
-
-@pytest.mark.parametrize("url", ["https://127.0.0.1", "http://", "nonsense", "http://127.0.0.1:port"])
-def test_an_address_that_is_none_gets_one_sentence(start, url):
-    process = start("practice_network", SANDBOX_URL=url)
-    assert process.popen.wait(20) == 1
-    assert "SANDBOX_URL" in process.log
-    assert "must look like http://127.0.0.1:8001" in process.log
-    assert "Traceback" not in process.log
     assert "Traceback" not in process.log

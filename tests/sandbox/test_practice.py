@@ -60,37 +60,9 @@ def test_each_answer_counts_down_the_rate_limit(ann):
     assert after == before - 1 or after > before  # a new window may begin in between
 
 
-def test_a_mode_holds_for_as_many_requests_as_asked(network, ann):
-    network.behave(mode="500", remaining=2)
-    assert [ann.toot("x").status_code for _ in range(3)] == [500, 500, 200]
-
-
-def test_a_mode_without_a_count_holds_until_changed(network, ann):
-    network.behave(mode="500", remaining=0)
-    assert [ann.toot("x").status_code for _ in range(3)] == [500, 500, 500]
-    assert ann.me().status_code == 200
-    network.behave(mode="normal")
-    assert ann.toot("x").status_code == 200
-
-
 def test_the_delay_is_kept(network, ann):
     network.behave(delay_ms=300)
     assert ann.toot("slowly").elapsed.total_seconds() >= 0.3
-
-
-@pytest.mark.parametrize(
-    ("asked", "field"),
-    [
-        ({"mode": "angry"}, "mode"),
-        ({"delay_ms": -1}, "delay_ms"),
-        ({"delay_ms": "x"}, "delay_ms"),
-        ({"speed": 1}, "speed"),
-    ],
-)
-def test_a_wrong_behaviour_is_refused_at_its_field(network, asked, field):
-    response = network.post("/practice/behaviour", json=asked)
-    assert response.status_code == 400
-    assert list(response.json()["errors"]) == [field]
 
 
 def test_another_website_can_not_change_the_behaviour(network):

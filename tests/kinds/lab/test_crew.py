@@ -3,7 +3,6 @@
 import pytest
 
 from jobs.core import lifecycle
-from jobs.kinds.lab.models import Value
 from jobs.models import Job, Status
 from tests.conftest import StartWorker
 from tests.kinds.lab.conftest import accepted, found_by, over
@@ -37,13 +36,6 @@ def test_a_run_that_is_cancelled_takes_its_steps_along(start_worker: StartWorker
     assert lifecycle.cancel(job.pk)
     assert over(job).status == Status.CANCELLED
     wait_until(lambda: not Job.objects.unfinished().exists(), what="no step is left")
-
-
-def test_a_new_run_clears_what_was_left_behind(start_worker: StartWorker, user):
-    left = Value.objects.create(number=7)
-    start_worker("--role", "network")
-    found_by(accepted(user, "race", 1))
-    assert not Value.objects.filter(pk=left.pk).exists()
 
 
 def test_the_steps_are_nobodys_and_clutter_no_list(start_worker: StartWorker, ann, user):

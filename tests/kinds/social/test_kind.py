@@ -10,11 +10,10 @@ from jobs.kind import WaitReason
 from jobs.kinds.social.models import Account
 from jobs.models import Status
 from tests.kinds.social.conftest import attempted, posted, submitted
+from tests.servers.mastodon import STATUSES
 from tests.servers.stand_in import DROPPED, Reply
 
 pytestmark = pytest.mark.django_db
-
-STATUSES = "POST /api/v1/statuses"
 
 
 def test_a_revoked_account_says_so_and_waits_to_be_connected_again(careless, mastodon_account):
@@ -112,10 +111,3 @@ def test_an_account_disconnected_meanwhile_fails_the_post_for_good(mastodon_acco
     mastodon_account.delete()
     job = attempted(job)
     assert (job.status, job.error_code, job.can_retry) == (Status.FAILED, "account_gone", False)
-
-
-def test_credentials_that_can_not_be_decrypted_ask_for_a_new_connection(careless, mastodon_account, settings):
-    job = submitted(mastodon_account, "Hello")
-    Account.objects.update(credentials_text="null")
-    assert attempted(job).error_code == "reconnect"
-    assert careless.asked == []

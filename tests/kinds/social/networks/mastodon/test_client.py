@@ -4,11 +4,11 @@ import pytest
 
 from jobs.models import Status
 from tests.kinds.social.conftest import attempted, posted, result_of
+from tests.servers.mastodon import STATUSES
 from tests.servers.stand_in import DROPPED, Reply
 
 pytestmark = pytest.mark.django_db
 
-STATUSES = "POST /api/v1/statuses"
 ALICE = "Hello https://example.org/a/very/long/path?x=1&y=2, dear @bob@other.example.\n\n2 < 3 & “quotes” 👨‍👩‍👧"
 
 
