@@ -134,21 +134,21 @@ def has_tests_of_its_own(module: str) -> bool:
     return below(module, "jobs") and not declares and not (name == "admin" and below(module, "jobs.kinds"))
 
 
-def tests_of(module: str) -> Path:
+def place_of_tests(module: str) -> Path:
     """Where the tests of a module of jobs/ are: the same place in tests/."""
     _, *packages, name = module.split(".")
     return ROOT.joinpath("tests", *packages, f"test_{name}.py")
 
 
 def test_tests_are_where_their_module_is() -> None:
-    without = {name for name, _ in modules() if has_tests_of_its_own(name) and not tests_of(name).exists()}
+    without = {name for name, _ in modules() if has_tests_of_its_own(name) and not place_of_tests(name).exists()}
     assert without == WITHOUT_TESTS_OF_THEIR_NAME.keys()
 
 
 def test_a_module_without_tests_in_its_place_is_seen() -> None:
     for module in ("jobs.web.nowhere", "jobs.kinds.media.nowhere", "jobs.nowhere", "jobs.nowhere.admin"):
         assert has_tests_of_its_own(module)
-        assert not tests_of(module).exists()
+        assert not place_of_tests(module).exists()
     for module in ("jobs.kinds.social.admin", "jobs.web.urls", "jobs.migrations.0001_initial", "config.settings"):
         assert not has_tests_of_its_own(module)
 

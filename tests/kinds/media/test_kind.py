@@ -280,9 +280,6 @@ def test_finer_options_change_widths_and_sizes(client, user):
     assert all(a["bytes"] < b["bytes"] for a, b in zip(small, best, strict=True))
 
 
-# --- What the card hands out ---
-
-
 def archived(client, address: str) -> dict[str, bytes]:
     """The files in a ZIP that the site sends, by their names."""
     answer = client.get(address)
