@@ -1,4 +1,4 @@
-"""Who may import whom, read from the source; and what the lock files and docs/dependencies.md have to hold."""
+"""Who may import whom, and where tests are; and what the lock files and docs/dependencies.md have to hold."""
 
 import ast
 import re
@@ -30,6 +30,19 @@ FLOORS = {
 
 # The options only check that REDIS_URL can be read.
 KNOW_RQ = {"jobs.core.dispatch", "jobs.worker.loop", "jobs.conf"}
+
+
+WITHOUT_TESTS_OF_THEIR_NAME = {
+    "jobs.contract": "names from other modules, and nothing of its own",
+    "jobs.kinds.lab.models": "one row of one number",
+    "jobs.kinds.lab.templatetags.lab": "hands on what `report` makes: tests/kinds/lab/test_report.py",
+    "jobs.kinds.media.conversion": "what pictures and recordings take and leave, without code",
+    "jobs.sandbox.first_start": "a part of `manage.py run`: tests/sandbox/test_stack.py",
+    "jobs.sandbox.management.commands.mailcatcher": "starts the server of tests/sandbox/test_mail.py",
+    "jobs.sandbox.management.commands.run": "starts the stack of tests/sandbox/test_stack.py",
+    "jobs.sandbox.network": "serves what all tests of tests/sandbox/ ask",
+}
+"""Modules of jobs/ that have no file of their name in tests/, and why not. The list may only shrink."""
 
 
 def imports(source: str, module: str) -> set[str]:
@@ -114,6 +127,36 @@ def offences(rule: object) -> list[str]:
         for name in sorted(imports(source, module))
         if not rule(module, name)
     ]
+
+
+def has_tests_of_its_own(module: str) -> bool:
+    """Whether a module of jobs/ is tested by itself: no package, migration, app or list of addresses.
+
+    Nor what each kind declares, which is tested where the admin and all sentences are.
+    """
+    *packages, name = module.split(".")
+    declares = name in {"__init__", "apps"} or name.endswith("urls") or "migrations" in packages
+    of_a_kind = name in {"admin", "sentences"} and below(module, "jobs.kinds")
+    return below(module, "jobs") and not declares and not of_a_kind
+
+
+def place_of_tests(module: str) -> Path:
+    """Where the tests of a module of jobs/ are: the same place in tests/."""
+    _, *packages, name = module.split(".")
+    return ROOT.joinpath("tests", *packages, f"test_{name}.py")
+
+
+def test_tests_are_where_their_module_is() -> None:
+    without = {name for name, _ in modules() if has_tests_of_its_own(name) and not place_of_tests(name).exists()}
+    assert without == WITHOUT_TESTS_OF_THEIR_NAME.keys()
+
+
+def test_a_module_without_tests_in_its_place_is_seen() -> None:
+    for module in ("jobs.web.nowhere", "jobs.kinds.media.nowhere", "jobs.nowhere", "jobs.nowhere.admin"):
+        assert has_tests_of_its_own(module)
+        assert not place_of_tests(module).exists()
+    for module in ("jobs.kinds.social.admin", "jobs.web.urls", "jobs.migrations.0001_initial", "config.settings"):
+        assert not has_tests_of_its_own(module)
 
 
 def test_every_module_has_its_floor() -> None:

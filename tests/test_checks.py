@@ -3,7 +3,7 @@
 import pytest
 
 from jobs import checks
-from jobs.kind import Kind, Queue, register
+from jobs.kind import Kind, Queue
 from tests.test_settings import check
 
 pytestmark = pytest.mark.apart
@@ -100,13 +100,6 @@ def test_an_incomplete_kind_is_named(kind: type[Kind], word: str, monkeypatch: p
     assert error.id == "offload.E005"
     assert kind.name in error.msg
     assert word in error.msg
-
-
-def test_two_kinds_can_not_share_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.kind._kinds", {})
-    register(Fine())
-    with pytest.raises(ValueError, match="Two kinds are named 'fine'"):
-        register(type("Other", (Fine,), {})())
 
 
 def test_every_queue_is_in_django_rqs_pages() -> None:

@@ -423,39 +423,6 @@ def test_one_submit_may_hold_several_jobs_on_one_resource(user):
     assert [job.has_turn for job in accepted.jobs] == [True, True, False]
 
 
-def test_the_database_refuses_two_turns_on_one_resource():
-    accept("r")
-    second = accept("r")
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Job.objects.filter(pk=second.pk).update(has_turn=True)
-
-
-def test_the_database_refuses_a_running_job_without_the_turn():
-    accept("r")
-    second = accept("r")
-    moment = timezone.now()
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Job.objects.filter(pk=second.pk).update(status=Status.RUNNING, lease_until=moment, deadline=moment)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"status": "strange"},
-        {"status": Status.RUNNING},
-        {"status": Status.SUCCEEDED},
-        {"finished_at": timezone.now()},
-        {"lease_until": timezone.now()},
-        {"position": 1},
-        {"progress_percent": 101},
-    ],
-)
-def test_the_database_refuses_rows_that_contradict_themselves(values):
-    job = accept()
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Job.objects.filter(pk=job.pk).update(**values)
-
-
 def test_the_jobs_of_one_submit_stay_in_order(user):
     submissions = [Submission({}, str(number)) for number in range(20)]
     accepted = lifecycle.submit(echo(), submissions, owner=user)

@@ -53,15 +53,15 @@ ROWS = {
     53: "kill -9 in a line of 20,000 short jobs",
 }
 
-MAIL = "tests/kinds/email/test_sending.py::"
-POSTING = "tests/kinds/social/test_posting.py::"
-MASTODON = "tests/kinds/social/networks/mastodon/test_posting.py::"
-BLUESKY = "tests/kinds/social/networks/bluesky/test_posting.py::"
+MAIL = "tests/kinds/email/test_kind.py::"
+POSTING = "tests/kinds/social/test_kind.py::"
+MASTODON = "tests/kinds/social/networks/mastodon/test_client.py::"
+BLUESKY = "tests/kinds/social/networks/bluesky/test_client.py::"
 HTTP = "tests/kinds/social/test_http.py::"
 MEDIA = "tests/kinds/media/"
 ELSEWHERE = {
     8: [
-        "tests/kinds/email/test_sending.py::test_a_worker_that_is_killed_before_the_servers_answer_sends_one_mail_and_says_so"
+        "tests/kinds/email/test_kind.py::test_a_worker_that_is_killed_before_the_servers_answer_sends_one_mail_and_says_so"
     ],
     22: [
         f"{POSTING}test_a_moment_that_a_rate_limit_names_is_waited_for",
@@ -84,7 +84,7 @@ ELSEWHERE = {
     28: [
         f"{MEDIA}test_memory.py::test_a_pixel_bomb_is_refused_within_512_mb",
         f"{MEDIA}test_kind.py::test_a_media_worker_brings_every_upload_to_its_outcome_and_lives",
-        f"{MEDIA}test_form.py",
+        f"{MEDIA}test_forms.py",
         f"{MEDIA}test_formats.py",
     ],
 }

@@ -9,6 +9,9 @@ from urllib.parse import parse_qs
 
 from tests.servers.stand_in import Asked, Reply, StandIn
 
+STATUSES = "POST /api/v1/statuses"
+MEDIA = "POST /api/v1/media"
+
 
 class CarelessMastodon(StandIn):
     """Publishes whatever it is sent, as often as it is sent. It knows one account, ann, and one token."""
@@ -29,8 +32,8 @@ class CarelessMastodon(StandIn):
                 {"id": "7", "username": "ann", "display_name": "Ann \u202e\x00<b>", "avatar": f"{self.origin}/ann.png"}
             ),
             "GET /api/v1/accounts/7/statuses": self.newest,
-            "POST /api/v1/media": self.upload,
-            "POST /api/v1/statuses": self.publish,
+            MEDIA: self.upload,
+            STATUSES: self.publish,
         }
 
     def revoke(self, asked: Asked) -> Reply:

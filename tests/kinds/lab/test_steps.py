@@ -1,18 +1,13 @@
 """The steps one by one."""
 
-import subprocess
-import sys
-
 import pytest
 
 from jobs.contract import Submission
 from jobs.core import lifecycle
 from jobs.kinds.lab.models import Value
 from jobs.kinds.lab.steps import Addition, Operation
-from jobs.kinds.lab.work import work
 from jobs.models import Job, Status
 from jobs.worker import execution
-from tests.processes import ROOT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
 
@@ -56,8 +51,3 @@ def test_an_addition_adds_what_it_computed():
     assert job.result
     assert job.result["wrote"] == value.number > 1000
     assert job.result["cpu"] > 0
-
-
-def test_a_bare_python_does_the_same_work():
-    command = [sys.executable, "-m", "jobs.kinds.lab.work", "1000"]
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout == str(work(1000)).encode()

@@ -13,8 +13,8 @@ from jobs.kinds.media.models import MediaFile, Version
 from jobs.models import Job, Status
 from jobs.sandbox.samples import sample_photo
 from tests.kinds.media.making import drawing, picture
-from tests.kinds.media.test_edits import edit, uploaded
 from tests.kinds.media.test_kind import perform, stored, upload
+from tests.kinds.media.test_operations import edit, uploaded
 
 
 def delete(job: Job) -> None:

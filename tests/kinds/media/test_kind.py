@@ -1,10 +1,8 @@
 """From an upload to the outcome that its owner sees: the whole way, with real rows, files and workers."""
 
 import json
-import os
 import re
 import subprocess
-from html import unescape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -198,22 +196,6 @@ def test_an_attempt_that_can_not_keep_its_files_leaves_none(client, user, settin
     assert stored(f"media/{job.pk}") == {}
 
 
-def test_the_folder_in_which_an_attempt_worked_is_deleted_and_so_are_those_of_killed_ones(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    old, running, other = (tmp_path / name for name in ("offload-media-old", "offload-media-running", "other"))
-    for folder in (old, running, other):
-        folder.mkdir()
-        (folder / "source").write_bytes(b"x")
-    for folder in (old, other):
-        os.utime(folder, (0, 0))
-
-    with files.working_folder() as folder:
-        (folder / "source").write_bytes(b"x")
-        assert folder.stat().st_mode & 0o077 == 0
-
-    assert set(tmp_path.iterdir()) == {running, other}
-
-
 def test_the_kind_runs_on_workers_that_can_be_killed():
     assert MediaKind.role == "media"
 
@@ -310,41 +292,6 @@ def test_finer_options_change_widths_and_sizes(client, user):
     assert all(a["bytes"] < b["bytes"] for a, b in zip(small, best, strict=True))
 
 
-# --- What the card hands out ---
-
-
-def test_the_card_tells_how_much_smaller_the_file_became(client, user):
-    job = perform(upload(client, user, sample_photo()))
-    first = result_of(job)["files"][0]
-
-    html = client.get(job.get_absolute_url()).content.decode()
-
-    percent = round(100 - first["bytes"] * 100 / len(sample_photo()))
-    assert re.search(
-        rf'<p class="saving">67\.0.KB → {first["bytes"] / 1024:.1f}.KB as AVIF, {percent}\u00a0% smaller</p>', html
-    )
-    assert "The file as you sent it is kept for you alone" in html
-
-
-def test_the_card_says_when_a_file_became_larger(client, user):
-    job = perform(upload(client, user, film(VAR / "tiny.mp4", "-crf", "51").read_bytes(), "tiny.mp4", quality="best"))
-
-    assert "\u00a0% larger" in client.get(job.get_absolute_url()).content.decode()
-
-
-def test_the_html_of_a_picture_names_the_files_as_they_are_downloaded(client, user):
-    job = perform(upload(client, user, sample_photo(), "Grüße vom Strand.jpg"))
-
-    html = unescape(client.get(job.get_absolute_url()).content.decode())
-
-    snippet = re.search(rf'<code id="html-{job.pk}">(<picture>.*?</picture>)</code>', html, re.DOTALL)
-    assert snippet
-    named = set(re.findall(r"[\w-]+\.(?:avif|webp|jpg)", snippet[1]))
-    assert named == set(archived(client, f"/media/zip/{job.pk}/"))
-    assert 'srcset="grüße-vom-strand-picture-1500.avif 1500w, ' in snippet[1]
-    assert 'width="1500" height="2000"' in snippet[1]
-
-
 def archived(client, address: str) -> dict[str, bytes]:
     """The files in a ZIP that the site sends, by their names."""
     answer = client.get(address)
@@ -353,59 +300,3 @@ def archived(client, address: str) -> dict[str, bytes]:
     with ZipFile(BytesIO(b"".join(answer.streaming_content))) as zipped:
         assert zipped.testzip() is None
         return {name: zipped.read(name) for name in zipped.namelist()}
-
-
-def test_all_files_of_a_job_come_in_one_zip_to_their_owner_alone(client, user, other_user):
-    job = perform(upload(client, user, sample_photo()))
-    address = f"/media/zip/{job.pk}/"
-
-    found = archived(client, address)
-
-    assert found == {f"holiday-{entry['name']}": content_of(entry) for entry in result_of(job)["files"]}
-    client.force_login(other_user)
-    assert client.get(address).status_code == 404
-
-
-def content_of(entry: dict[str, Any]) -> bytes:
-    with storage.default_storage.open(entry["path"]) as stored_file:
-        return bytes(stored_file.read())
-
-
-def test_all_outcomes_of_one_submit_come_in_one_zip(client, user, other_user):
-    client.force_login(user)
-    uploads = [SimpleUploadedFile(name, picture("PNG")) for name in ("a.png", "a.png", "b c.png", "never.png")]
-    page = client.post("/jobs/new/media/", {"file": uploads, "form_key": "k"})["Location"]
-    address = f"/media/zip/submit/{page.split('/')[-2]}/"
-
-    assert "Nothing is converted yet." in client.get(address, follow=True).content.decode()
-    for job in Job.objects.exclude(title="never.png"):
-        perform(job)
-    found = archived(client, address)
-
-    assert sorted({name.partition("/")[0] for name in found}) == ["a", "a-2", "b-c"]
-    assert "b-c/b-c-picture-600.avif" in found
-    assert address in client.get(page).content.decode()
-    client.force_login(other_user)
-    assert client.get(address).status_code == 404
-
-
-def test_a_file_that_is_gone_is_left_out_of_the_zip(client, user):
-    job = perform(upload(client, user, picture("PNG")))
-    first, *others = result_of(job)["files"]
-    storage.default_storage.delete(first["path"])
-
-    assert list(archived(client, f"/media/zip/{job.pk}/")) == [f"holiday-{entry['name']}" for entry in others]
-
-
-def test_my_files_are_shown_by_small_pictures_of_them(client, user):
-    photo = perform(upload(client, user, sample_photo()))
-    sound = perform(upload(client, user, sample_sound(), "tone.wav"))
-    film_job = perform(upload(client, user, recording("film.mp4"), "film.mp4"))
-
-    html = client.get("/media/").content.decode()
-
-    assert re.findall(r'<img class="(\w+)" src="([^"]+)"', html) == [
-        ("video", f"/media/files/{film_job.pk}/poster.jpg"),
-        ("audio", f"/media/files/{sound.pk}/waveform.png"),
-        ("image", f"/media/files/{photo.pk}/picture-480.avif"),
-    ]

@@ -11,8 +11,8 @@ from jobs.kinds.media import library
 from jobs.sandbox.samples import sample_photo, sample_sound
 from tests.kinds.media.conftest import refused
 from tests.kinds.media.making import PICTURES, drawing, picture, recording
-from tests.kinds.media.test_edits import edit, uploaded
 from tests.kinds.media.test_kind import perform, upload
+from tests.kinds.media.test_operations import edit, uploaded
 from tests.kinds.media.test_pictures import assert_bare, is_near
 
 MEBIBYTE = 1024**2

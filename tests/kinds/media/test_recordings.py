@@ -2,10 +2,6 @@
 
 import io
 import re
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +11,11 @@ import pytest
 from PIL import Image
 
 from jobs.contract import ClaimLost
-from jobs.kinds.media import ffmpeg as program
 from jobs.kinds.media import formats, recordings
 from jobs.kinds.media.conversion import Limits
 from jobs.sandbox.samples import MAKER, PLACE, sample_sound, sample_video
 from tests.kinds.media.conftest import LIMITS, refused, untold
 from tests.kinds.media.making import FILMS, SECRET, SOUNDS, ffmpeg, film, picture, recording
-from tests.processes import ROOT, wait_until
 
 pytestmark = [pytest.mark.apart, pytest.mark.stack]
 
@@ -365,47 +359,3 @@ def test_ffmpeg_ends_when_its_attempt_is_given_up(tmp_path):
         recordings.convert(path, formats.MP4, tmp_path, LIMITS, give_up)
 
     assert not [child for child in psutil.Process().children() if "ffmpeg" in child.name()]
-
-
-@pytest.mark.stack
-def test_ffmpeg_dies_with_its_parent(tmp_path):
-    path = film(tmp_path / "long.mp4", "-preset", "ultrafast", size="1280x720", seconds=30)
-    code = (
-        "import sys, django; django.setup(); from pathlib import Path\n"
-        "from jobs.kinds.media import ffmpeg\n"
-        "ffmpeg.run(Path(sys.argv[1]), 'mov', ['-c:v', 'libx264', '-preset', 'veryslow', '-f', 'null', '-'],"
-        " max_seconds=60, max_pixels=10**7, memory=2**31, progress=lambda seconds: None)"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT) as parent:
-        (child,) = wait_until(lambda: _encoding(psutil.Process(parent.pid)), what="ffmpeg encodes")
-        parent.send_signal(signal.SIGKILL)
-
-    wait_until(lambda: not _runs(child), what="ffmpeg is gone")
-
-
-def _encoding(parent: psutil.Process) -> list[psutil.Process]:
-    """The child that does the work; others come and go before it."""
-    with suppress(psutil.NoSuchProcess):
-        return [child for child in parent.children() if "veryslow" in child.cmdline()]
-    return []
-
-
-def _runs(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
-def test_ffmpeg_keeps_to_its_memory(tmp_path):
-    path = film(tmp_path / "a.mp4", size="1280x720", seconds=0.5)
-
-    with pytest.raises(program.FfmpegError, match="memory"):
-        program.run(
-            path,
-            "mov",
-            ["-vf", "scale=15000:15000", "-f", "null", "-"],
-            max_seconds=9,
-            max_pixels=10**8,
-            memory=300 * 1024**2,
-            progress=lambda seconds: None,
-        )

@@ -1,11 +1,10 @@
-"""Deleting an account: only with the password, whatever runs, with all that belongs to it, and to the last page."""
+"""Deleting an account: whatever runs, with all that belongs to it."""
 
 from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -20,32 +19,15 @@ from jobs.sandbox.samples import sample_photo
 from jobs.worker import sweep
 from jobs.worker.execution import perform
 from tests.kind_app.kind import Echo, Strict
+from tests.kinds.personal.conftest import PASSWORD, ask
 from tests.processes import wait_until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis")]
-
-PASSWORD = "a-long-password"
-
-
-@pytest.fixture
-def ann(client: Client, user: User) -> Client:
-    cache.clear()
-    client.force_login(user)
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
-    return client
 
 
 def accept(owner: User | None, title: str = "Hello", resource: str = "", **payload: object) -> Job:
     kind = Strict() if resource else Echo()
     return lifecycle.submit(kind, [Submission({"text": "hi", **payload}, title, resource)], owner=owner).jobs[0]
-
-
-def ask(client: Client, password: str = PASSWORD) -> Job:
-    answer = client.post("/erasure/", {"password": password})
-    assert answer.status_code == 302
-    job = Job.objects.get(kind="erasure")
-    assert answer["Location"] == f"/erasure/{job.pk}/"
-    return job
 
 
 def test_the_account_goes_with_all_that_belongs_to_it(ann, user, tmp_path):
@@ -86,19 +68,6 @@ def test_no_file_of_the_account_stays_in_the_storage(ann, user, monkeypatch):
     assert stored() == before
 
 
-def test_nothing_happens_without_the_right_password(ann, user):
-    answer = ann.post("/erasure/", {"password": "wrong"})
-    assert answer.status_code == 400
-    assert "Incorrect password" in answer.content.decode()
-    assert not Job.objects.exists()
-    assert ann.get("/jobs/").status_code == 200
-
-
-def test_passwords_can_not_be_guessed_here(ann):
-    answers = [ann.post("/erasure/", {"password": str(number)}).status_code for number in range(11)]
-    assert answers == [400] * 10 + [429]
-
-
 def test_all_sessions_end_once_it_begins(ann, user):
     elsewhere = Client()
     elsewhere.force_login(user)
@@ -107,16 +76,6 @@ def test_all_sessions_end_once_it_begins(ann, user):
     assert elsewhere.get("/jobs/").status_code == 200
     perform(str(job.pk))
     assert elsewhere.get("/jobs/").status_code == 302
-
-
-def test_the_last_page_is_shown_to_that_session_alone(ann):
-    job = ask(ann)
-    page = ann.get(f"/erasure/{job.pk}/").content.decode()
-    assert "Good bye" in page
-    assert "Deletion of your account" in page
-    perform(str(job.pk))
-    assert "all that belonged to it are deleted" in ann.get(f"/erasure/{job.pk}/").content.decode()
-    assert Client().get(f"/erasure/{job.pk}/").status_code == 404
 
 
 def test_until_it_begins_it_can_be_cancelled_and_the_account_stays(ann, user):

@@ -8,11 +8,10 @@ from jobs.core.waiting import waits_of
 from jobs.kinds.social.models import Account
 from jobs.models import Job, Status
 from tests.kinds.social.conftest import attempted, database, posted, result_of, submitted
+from tests.servers.mastodon import STATUSES
 from tests.servers.stand_in import Reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-STATUSES = "POST /api/v1/statuses"
 
 
 @pytest.fixture
