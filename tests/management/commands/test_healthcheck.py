@@ -33,12 +33,12 @@ def test_a_host_whose_worker_is_silent_or_elsewhere_is_not():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_web_server_that_answers_is_well(live_server, settings):
-    settings.HOST, settings.PORT = live_server.thread.host, live_server.thread.port
+def test_a_web_server_that_answers_is_well(live_server, offload):
+    offload(HOST=live_server.thread.host, PORT=live_server.thread.port)
     call_command("healthcheck", "web")
 
 
-def test_a_web_server_that_does_not_answer_gets_one_sentence(settings):
-    settings.HOST, settings.PORT = "127.0.0.1", free_port()
-    with pytest.raises(CommandError, match=f"does not answer on 127.0.0.1 port {settings.PORT}"):
+def test_a_web_server_that_does_not_answer_gets_one_sentence(offload):
+    offload(HOST="127.0.0.1", PORT=free_port())
+    with pytest.raises(CommandError, match=f"does not answer on 127.0.0.1 port {options.PORT}"):
         call_command("healthcheck", "web")
