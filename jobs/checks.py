@@ -11,9 +11,10 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
+from django.urls import get_resolver
 
 from .conf import options, problems
-from .kind import Kind, Role, installed_kinds
+from .kind import Kind, Role, installed_kinds, mistakes
 from .models import Job
 
 TAKEN_NAMES = frozenset({"accounts", "admin", "healthz", "jobs", "sandbox", "static"})
@@ -94,6 +95,14 @@ def check_kinds(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         for kind in installed_kinds()
         for problem in _problems(kind)
     ]
+
+
+@register(Tags.compatibility)
+def check_registrations(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Each kind was registered once, under one name, and in time."""
+    if getattr(settings, "ROOT_URLCONF", None):
+        get_resolver().url_patterns  # noqa: B018 (whoever registers a kind in a URLconf has done so then)
+    return [Error(sentence, hint=hint, id="offload.E008") for sentence, hint in mistakes()]
 
 
 def _problems(kind: Kind) -> Iterator[str]:

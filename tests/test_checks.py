@@ -1,9 +1,11 @@
 """`manage.py check`: kinds that are complete, a database that workers can see, and what must not go public."""
 
+from pathlib import Path
+
 import pytest
 
 from jobs import checks
-from jobs.kind import Kind, Queue, register
+from jobs.kind import Kind, Queue, installed_kinds, kind_named, register
 from tests.test_settings import check
 
 pytestmark = pytest.mark.apart
@@ -102,11 +104,90 @@ def test_an_incomplete_kind_is_named(kind: type[Kind], word: str, monkeypatch: p
     assert word in error.msg
 
 
-def test_two_kinds_can_not_share_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+# --- How kinds are registered ----------------------------------------------------------------------------------------
+
+APPS = """
+from django.apps import AppConfig
+class GardenConfig(AppConfig):
+    name = "garden"
+    def ready(self):
+        from jobs.contract import register
+        from garden.kinds import Rose, Tulip
+{registers}
+"""
+KINDS = """
+from jobs.contract import Kind
+class Rose(Kind):
+    name = label = "rose"
+    urls = {urls!r}
+class Tulip(Kind):
+    name = label = "tulip"
+"""
+LATE_URLS = """
+from garden.kinds import Tulip
+from jobs.contract import register
+register(Tulip())
+urlpatterns = []
+"""
+
+
+def planted(folder: Path, *registers: str, urls: str | None = None, **environment: str) -> "tuple[int, list[str]]":
+    """`manage.py check` with an app that registers kinds so. Returns the exit code and the errors."""
+    garden = folder / "garden"
+    garden.mkdir()
+    (garden / "__init__.py").touch()
+    (garden / "apps.py").write_text(APPS.format(registers="\n".join(f"        {line}" for line in registers)))
+    (garden / "kinds.py").write_text(KINDS.format(urls=urls))
+    (garden / "urls.py").write_text(LATE_URLS)
+    done = check(EXTRA_APPS="garden", PYTHONPATH=str(folder), **environment)
+    assert "Traceback" not in done.stderr
+    return done.returncode, [line for line in done.stderr.splitlines() if "offload." in line]
+
+
+@pytest.mark.stack
+def test_a_kind_registered_in_ready_is_fine(tmp_path: Path) -> None:
+    assert planted(tmp_path, "register(Rose())", "register(Tulip())") == (0, [])
+
+
+@pytest.mark.stack
+def test_two_kinds_of_one_name_are_told_with_both_classes(tmp_path: Path) -> None:
+    code, (error,) = planted(tmp_path, "register(Rose())", "Tulip.name = 'rose'", "register(Tulip())")
+    assert code == 1
+    assert "(offload.E008) Two kinds are named 'rose', garden.kinds.Rose and garden.kinds.Tulip" in error
+
+
+@pytest.mark.stack
+def test_one_kind_of_two_names_is_told(tmp_path: Path) -> None:
+    code, (error,) = planted(
+        tmp_path, "rose = Rose()", "register(rose)", "rose.name = 'lily'", "register(rose)", "register(Tulip())"
+    )
+    assert code == 1
+    assert "(offload.E008) garden.kinds.Rose is registered under two names, 'rose' and 'lily'" in error
+
+
+@pytest.mark.stack
+def test_a_kind_that_is_registered_when_addresses_are_read_is_told(tmp_path: Path) -> None:
+    code, (error,) = planted(tmp_path, "register(Rose())", urls="garden.urls")
+    assert code == 1
+    assert "(offload.E008) garden.kinds.Tulip is registered too late" in error
+
+
+@pytest.mark.stack
+def test_all_mistakes_are_told_together(tmp_path: Path) -> None:
+    code, errors = planted(tmp_path, "register(Rose)", "del Tulip.name", "register(Tulip())")
+    assert code == 1
+    assert len(errors) == 2
+    assert "register was handed <class 'garden.kinds.Rose'>, which is no kind." in "".join(errors)
+    assert "garden.kinds.Tulip has no name." in "".join(errors)
+
+
+def test_of_two_kinds_of_one_name_the_first_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.kind._kinds", {})
-    register(Fine())
-    with pytest.raises(ValueError, match="Two kinds are named 'fine'"):
-        register(type("Other", (Fine,), {})())
+    monkeypatch.setattr("jobs.kind._mistakes", [])
+    fine = Fine()
+    for kind in (fine, Fine(), Shouting(), type("Other", (Fine,), {})()):
+        register(kind)
+    assert list(installed_kinds()) == [fine, kind_named("Shouting Kind")]
 
 
 def test_every_queue_is_in_django_rqs_pages() -> None:
