@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -127,6 +128,39 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "jobs.web.views.csrf_failure"
 
+_BUNDLED = ("email", "media", "social", "arithmetic", "lab", "personal")
+"""The kinds in jobs/kinds/, in the order in which pages name them."""
+
+
+def _kinds() -> list[str]:
+    """The apps of the kinds that this site has. Raises ImproperlyConfigured."""
+    usual = [name for name in _BUNDLED if name != "lab" or options.SANDBOX]
+    chosen = {name.strip() for name in env.list("KINDS", usual)}
+    if unknown := sorted(chosen - set(_BUNDLED)):
+        raise ImproperlyConfigured(f"KINDS: there is no kind {unknown[0]!r}; there are {', '.join(_BUNDLED)}.")
+    if "email" not in chosen:
+        raise ImproperlyConfigured("KINDS must name email: the mails of sign-up and sign-in are its jobs.")
+    if "social" in chosen and "media" not in chosen:
+        raise ImproperlyConfigured("KINDS must name media as well: social has its pictures made there.")
+    return [f"jobs.kinds.{name}" for name in _BUNDLED if name in chosen]
+
+
+def _extra_apps() -> list[str]:
+    """Further apps that bring kinds of their own. Raises ImproperlyConfigured for one that does not exist."""
+    named: list[str] = [name.strip() for name in env.list("EXTRA_APPS", default=[], subcast=str)]
+    for name in named:
+        # A name may also be that of an AppConfig in a module.
+        # https://docs.djangoproject.com/en/5.2/ref/applications/#configuring-applications
+        module, _, last = name.rpartition(".")
+        try:
+            found = find_spec(module if module and last[:1].isupper() else name)
+        except (ImportError, ValueError):
+            found = None
+        if found is None:
+            raise ImproperlyConfigured(f"EXTRA_APPS: there is no app {name!r}.")
+    return named
+
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -144,16 +178,10 @@ INSTALLED_APPS = [
     "csp",
     # jobs stands before django_rq so that its rqworker command is the one that runs.
     "jobs",
-    "jobs.kinds.email",
-    "jobs.kinds.media",
-    "jobs.kinds.social",
-    "jobs.kinds.arithmetic",
-    "jobs.kinds.lab",
-    "jobs.kinds.personal",
+    *_kinds(),
     "django_rq",
     *(["jobs.sandbox"] if options.SANDBOX else []),
-    # Further apps that bring kinds of their own.
-    *env.list("EXTRA_APPS", []),
+    *_extra_apps(),
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 

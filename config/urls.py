@@ -5,7 +5,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from jobs.kind import installed_kinds
+from jobs.web.kind_pages import kind_pages
 
 handler400 = "jobs.web.views.bad_request"
 handler404 = "jobs.web.views.not_found"
@@ -20,7 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.urls")),
     path("", include("jobs.web.urls")),
-    *(path(f"{kind.name}/", include((kind.urls, kind.name))) for kind in installed_kinds() if kind.urls),
+    *kind_pages(),
 ]
 if apps.is_installed("jobs.sandbox"):
     urlpatterns.append(path("sandbox/", include("jobs.sandbox.urls")))

@@ -37,6 +37,7 @@ OWN_SERVICES = (
     "SANDBOX_DATABASE_URL",
     "REDIS_URL",
     "EMAIL_URL",
+    "KINDS",
     "HTTPS",
     "BEHIND_PROXY",
     "ALLOWED_HOSTS",

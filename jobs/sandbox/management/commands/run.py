@@ -61,7 +61,7 @@ class Command(BaseCommand):
     def _submit_samples(self) -> None:
         try:
             if first_start.submit_samples():
-                self._tell(f"A mail, a photo and a post were submitted for {stack.DEMO}: see My jobs.")
+                self._tell(f"Sample jobs were submitted for {stack.DEMO}: see My jobs.")
         except (Unexpected, requests.RequestException) as problem:
             self.stderr.write(f"The sample jobs could not all be submitted: {problem}")
 
