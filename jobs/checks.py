@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist
@@ -97,3 +98,5 @@ def _problems(kind: Kind) -> Iterator[str]:
         get_template(kind.summary_template)
     except TemplateDoesNotExist:
         yield f"its template {kind.summary_template} does not exist."
+    if kind.stylesheet and not finders.find(kind.stylesheet):
+        yield f"its style sheet {kind.stylesheet} does not exist."

@@ -249,6 +249,8 @@ class Kind:
     """Where the owner does what jobs on hold (see OnHold) wait for: (label, URL name)."""
     summary_template: ClassVar[str] = "offload/_result.html"
     """Partial that shows a succeeded job's `result` inside its card."""
+    stylesheet: ClassVar[str] = ""
+    """Static path of what its card and pages need beside the core's style: "shout/shout.css". Every page links it."""
 
     def run(self, run: Run) -> dict[str, Any]:
         """Do the work. Returns the result as JSON data; raises Failed, TryAgain or OnHold. All else raised is a bug."""

@@ -84,6 +84,10 @@ class Templateless(Fine):
     summary_template = "nowhere/_result.html"
 
 
+class Styleless(Fine):
+    stylesheet = "nowhere/nowhere.css"
+
+
 @pytest.mark.parametrize(
     ("kind", "word"),
     [
@@ -92,6 +96,7 @@ class Templateless(Fine):
         (Roleless, "gardener"),
         (Untried, "max_attempts"),
         (Templateless, "nowhere/_result.html"),
+        (Styleless, "nowhere/nowhere.css"),
     ],
 )
 def test_an_incomplete_kind_is_named(kind: type[Kind], word: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from django.utils.safestring import mark_safe
 
 from ..models import Job
 from ..web import job_status
+from ..web.styles import sheets
 
 register = template.Library()
 
@@ -43,6 +44,12 @@ def _shown(jobs: Iterable[Job], how: str) -> dict[str, Any]:
 def refresh(unfinished: bool) -> dict[str, Any]:
     """For the head of a page with cards: without JavaScript it loads itself again while one is unfinished."""
     return {"unfinished": unfinished}
+
+
+@register.inclusion_tag("offload/_styles.html")
+def styles() -> dict[str, Any]:
+    """For the head of a page: links to the style sheets of the core and of the installed kinds."""
+    return {"sheets": sheets()}
 
 
 @register.simple_tag

@@ -30,6 +30,7 @@ class LabKind(Kind):
     urls = f"{__package__}.urls"
     nav = ((gettext_lazy("Lab"), "lab:home"),)
     summary_template = "lab/_result.html"
+    stylesheet = "lab/lab.css"
 
     def run(self, run: Run) -> dict[str, Any]:
         """Do the experiment. Result: its name, its size, and what its `run` returns."""
