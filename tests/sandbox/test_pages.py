@@ -4,6 +4,10 @@ from django.urls import reverse
 
 from jobs.sandbox.models import Behaviour
 from jobs.sandbox.webhooks import webhook_secret
+from jobs.web.styles import CORE
+from tests.processes import ROOT
+
+STATIC = ROOT / "jobs" / "static"
 
 pytestmark = [
     pytest.mark.stack,
@@ -32,6 +36,12 @@ def test_the_timeline_shows_posts_and_deliveries_escaped(client, network, ann):
     assert "&lt;script&gt;alert(2)" in page
     assert "alert(2)</script>" not in page
     assert network.url in response.headers["Content-Security-Policy"].split("img-src")[1].split(";")[0]
+
+
+def test_the_network_wears_the_cores_style(network):
+    answer = network.get("/style.css")
+    assert answer.headers["Content-Type"] == "text/css"
+    assert [name for name in CORE if (STATIC / name).read_text() not in answer.content.decode()] == []
 
 
 def test_the_form_changes_how_the_network_behaves(client, network, ann):
