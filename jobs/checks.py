@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
@@ -138,6 +139,8 @@ def _problems(kind: Kind) -> Iterator[str]:
         yield "its sentences must be a dict of texts by code."
     if type(kind).run is Kind.run:
         yield "it has no method `run`."
+    if not isinstance(kind.stylesheet, str) or (kind.stylesheet and not finders.find(kind.stylesheet)):
+        yield f"its style sheet {kind.stylesheet} does not exist."
     yield from _url_problems(kind)
     yield from _template_problems(kind)
 

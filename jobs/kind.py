@@ -255,6 +255,8 @@ class Kind:
     """Partial that shows a succeeded job's `result` inside its card."""
     sentences: Mapping[str, Text] = {}
     """All that its jobs say to people (errors, holds, progress), by code, with placeholders (`%(name)s`) for values."""
+    stylesheet: ClassVar[str] = ""
+    """Static path of what its card and pages need beside the core's style: "shout/shout.css". Every page links it."""
 
     def run(self, run: Run) -> dict[str, Any]:
         """Do the work. Returns the result as JSON data; raises Failed, TryAgain or OnHold. All else raised is a bug."""

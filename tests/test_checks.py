@@ -108,6 +108,7 @@ LAZY = gettext_lazy("Lazy")
         ("summary_template", None, "summary_template"),
         ("sentences", ["Gone."], "sentences must"),
         ("sentences", {"gone": None}, "sentences must"),
+        ("stylesheet", "nowhere/nowhere.css", "nowhere/nowhere.css"),
     ],
 )
 def test_an_incomplete_kind_is_named(attribute: str, value: object, word: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,19 @@ They are drawn without the main site's context: nothing here knows its addresses
 import hashlib
 from http import HTTPStatus
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.contrib.staticfiles import finders
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from PIL import Image, ImageColor
 
+from ..web.styles import CORE
 from .models import Account, Picture, Status
 
 TIMELINE = 50
@@ -76,12 +78,10 @@ def avatar(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_safe
-def style(request: HttpRequest) -> FileResponse:
-    """The main site's style sheet."""
-    path = finders.find("offload/style.css")
-    if not isinstance(path, str):
-        raise Http404
-    return FileResponse(open(path, "rb"), content_type="text/css")
+def style(request: HttpRequest) -> HttpResponse:
+    """The style sheets of the main site's core, as one."""
+    paths = [Path(str(finders.find(sheet))) for sheet in CORE]
+    return HttpResponse("".join(path.read_text() for path in paths), content_type="text/css")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

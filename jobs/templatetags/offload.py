@@ -10,6 +10,7 @@ from ..conf import options
 from ..models import Job
 from ..sentences import worded
 from ..web import job_status
+from ..web.styles import sheets
 
 register = template.Library()
 
@@ -50,6 +51,12 @@ def refresh(unfinished: bool) -> dict[str, Any]:
 def said(sentence: object, kind: str) -> str:
     """`{{ note|said:job.kind }}`: the words of a sentence that was kept (`jobs.sentences`)."""
     return worded(sentence, kind)
+
+
+@register.inclusion_tag("offload/_styles.html")
+def styles() -> dict[str, Any]:
+    """For the head of a page: links to the style sheets of the core and of the installed kinds."""
+    return {"sheets": sheets()}
 
 
 @register.simple_tag

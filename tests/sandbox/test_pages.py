@@ -2,6 +2,11 @@
 
 import pytest
 
+from jobs.web.styles import CORE
+from tests.processes import ROOT
+
+STATIC = ROOT / "jobs" / "static"
+
 pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 
@@ -21,3 +26,9 @@ def test_html_in_a_post_is_escaped_everywhere(network, ann):
     assert "<script>" not in page
     assert "<b>" not in page
     assert 'href="javascript' not in page
+
+
+def test_the_network_wears_the_cores_style(network):
+    answer = network.get("/style.css")
+    assert answer.headers["Content-Type"] == "text/css"
+    assert [name for name in CORE if (STATIC / name).read_text() not in answer.content.decode()] == []

@@ -40,6 +40,7 @@ class ArithmeticKind(Kind):
     nav = ((gettext_lazy("Values"), "arithmetic:values"),)
     summary_template = "arithmetic/_result.html"
     sentences = SENTENCES
+    stylesheet = "arithmetic/arithmetic.css"
 
     def run(self, run: Run) -> dict[str, Any]:
         """Change the value once, however often it is attempted. Result: value, value_id, place, read and wrote."""

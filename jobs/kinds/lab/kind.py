@@ -32,6 +32,7 @@ class LabKind(Kind):
     nav = ((gettext_lazy("Lab"), "lab:home"),)
     summary_template = "lab/_result.html"
     sentences = SENTENCES
+    stylesheet = "lab/lab.css"
 
     def run(self, run: Run) -> dict[str, Any]:
         """Do the experiment. Result: its name, its size, and what its `run` returns."""

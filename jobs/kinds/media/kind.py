@@ -29,6 +29,7 @@ class _VersionKind(Kind):
     time_limit: ClassVar[timedelta] = timedelta(minutes=15)
     summary_template: ClassVar[str] = "media/_result.html"
     sentences = SENTENCES
+    stylesheet: ClassVar[str] = "media/media.css"
 
     def run(self, run: Run) -> dict[str, Any]:
         """Make the version. What it is made of lies in the storage, in a folder of this attempt."""

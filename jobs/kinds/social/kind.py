@@ -69,6 +69,7 @@ class SocialKind(Kind):
     on_hold_link = (gettext_lazy("Connect the account again"), "social:accounts")
     summary_template = "social/_result.html"
     sentences = _Sentences()
+    stylesheet = "social/social.css"
 
     def run(self, run: Run) -> dict[str, Any]:
         """Post, and keep on the account whether it works. Result: network, account, and the link or the answer."""

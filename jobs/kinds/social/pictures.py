@@ -33,6 +33,7 @@ class PicturesKind(Kind):
     time_limit = timedelta(minutes=5)
     summary_template = "social/_pictures.html"
     sentences = SENTENCES
+    stylesheet = "social/social.css"
 
     def run(self, run: Run) -> dict[str, Any]:
         """Make every picture fit every account. Result: `pictures`, by account key a list in the pictures' order.
