@@ -343,7 +343,7 @@ def register(kind: Kind) -> None:
                 "Call register in the `ready` method of its app's AppConfig.",
             )
         )
-    if _kinds[name] is kind:
+    if _kinds.get(name) is kind:
         sentences.add(name, kind.sentences)
 
 
