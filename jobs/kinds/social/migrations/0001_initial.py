@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                     "owner",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="social_accounts",
+                        related_name="+",
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
