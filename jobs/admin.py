@@ -24,7 +24,7 @@ from .core import lifecycle
 from .core.actions import Action, actions_for
 from .kind import Queue, Text, installed_kinds
 from .models import Attempt, Job, Submit, Worker
-from .staff.read_only import ReadOnly
+from .staff.read_only import ReadOnly, search_by_owner
 
 COUNT_UP_TO = 10_000
 """Rows of a list that can be paged through; beyond, search and filters lead on."""
@@ -136,7 +136,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ("owner",)
     list_per_page = 50
     view_on_site = False
-    search_fields = ("title", "owner__email", "resource")
+    search_fields = ("title", search_by_owner(), "resource")
     search_help_text = format_lazy(
         _(
             "A job's id, or a part of its title, of its owner's e-mail address or of its resource. "
@@ -289,7 +289,7 @@ class SubmitAdmin(ReadOnly, admin.ModelAdmin):
 
     list_display = ("id", "kind", "owner", "created_at")
     list_select_related = ("owner",)
-    search_fields = ("=id", "owner__email")
+    search_fields = ("=id", search_by_owner())
     show_full_result_count = False
     paginator = CappedPaginator
     view_on_site = False

@@ -10,6 +10,7 @@ from .kind import (
     Kind,
     KindForm,
     OnHold,
+    OwnerKey,
     Role,
     Run,
     Stopped,
@@ -20,7 +21,7 @@ from .kind import (
     register,
 )
 from .models import Job, Status
-from .staff.read_only import ReadOnly
+from .staff.read_only import ReadOnly, search_by_owner
 from .web.access import jobs_of, visitor_of
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Kind",
     "KindForm",
     "OnHold",
+    "OwnerKey",
     "ReadOnly",
     "Role",
     "Run",
@@ -46,6 +48,7 @@ __all__ = [
     "jobs_of",
     "register",
     "resume",
+    "search_by_owner",
     "submit",
     "visitor_of",
     "wait_of",

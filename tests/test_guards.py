@@ -100,6 +100,28 @@ def test_a_spelled_status_is_seen() -> None:
     assert bare_statuses("job.status != 'succeeded'") == ["succeeded"]
 
 
+# --- Whoever the users are -------------------------------------------------------------------------------------------
+
+
+def names_the_user_model(source: str) -> bool:
+    """Whether a module imports Django's own User, which a site may have replaced (AUTH_USER_MODEL)."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and node.module == "django.contrib.auth.models"
+        and any(alias.name == "User" for alias in node.names)
+        for node in ast.walk(ast.parse(source))
+    )
+
+
+def test_nothing_in_jobs_takes_the_site_to_have_djangos_own_users() -> None:
+    named = [module for module, source in modules() if below(module, "jobs") and names_the_user_model(source)]
+    assert named == []
+
+
+def test_an_import_of_djangos_own_user_is_seen() -> None:
+    assert names_the_user_model("def f():\n    from django.contrib.auth.models import AbstractBaseUser, User")
+
+
 # --- No view and no form calls another server ------------------------------------------------------------------------
 
 OUTSIDE = {"aiohttp", "ftplib", "http.client", "httpx", "requests", "requests_hardened", "smtplib", "urllib.request"}

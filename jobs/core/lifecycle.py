@@ -18,7 +18,7 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Now
@@ -61,7 +61,7 @@ def submit(
     kind: Kind,
     submissions: Sequence[Submission],
     *,
-    owner: User | None,
+    owner: AbstractBaseUser | None,
     visitor: str = "",
     idempotency_key: str = "",
     fingerprint: str = "",
@@ -78,7 +78,7 @@ def submit(
             together = None
             if owner and (idempotency_key or len(submissions) > 1):
                 together = Submit.objects.create(
-                    owner=owner,
+                    owner_id=owner.pk,
                     kind=kind.name,
                     idempotency_key=idempotency_key or uuid4().hex,
                     fingerprint=fingerprint,
@@ -94,7 +94,7 @@ def submit(
                     raise ValueError(f"{its_kind}: only jobs of Role.NETWORK can be urgent.")
                 row = Job(
                     id=ids[index],
-                    owner=owner,
+                    owner_id=owner.pk if owner else None,
                     visitor=visitor,
                     submit=together,
                     kind=its_kind.name,
@@ -139,7 +139,7 @@ def _inserted(rows: Iterable[Job], run_at: datetime | None) -> list[Job]:
     return [Job.from_db(connection.alias, list(one), list(one.values())) for one in values]
 
 
-def find(owner: User | None, idempotency_key: str, fingerprint: str) -> Accepted | None:
+def find(owner: AbstractBaseUser | None, idempotency_key: str, fingerprint: str) -> Accepted | None:
     """The earlier submit of this owner with this key, or None.
 
     fingerprint: a hash of what was asked for. Raises KeyReused if the key came with another one.
@@ -147,7 +147,7 @@ def find(owner: User | None, idempotency_key: str, fingerprint: str) -> Accepted
     """
     if owner is None or not idempotency_key:
         return None
-    earlier = Submit.objects.filter(owner=owner, idempotency_key=idempotency_key).first()
+    earlier = Submit.objects.filter(owner=owner.pk, idempotency_key=idempotency_key).first()
     if earlier is None:
         return None
     if earlier.fingerprint != fingerprint:

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
@@ -40,7 +40,7 @@ Params = ParamSpec("Params")
 class SignedInRequest(HttpRequest):
     """A request that has passed `signed_in`."""
 
-    user: User
+    user: AbstractBaseUser  # type: ignore[assignment]  # whatever the site's user model is
 
 
 def signed_in(
@@ -101,7 +101,7 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
 
 
 def _submit(
-    owner: User, kind: Kind, form: KindForm, schedule: ScheduleForm, asked: submit_request.Intake
+    owner: AbstractBaseUser, kind: Kind, form: KindForm, schedule: ScheduleForm, asked: submit_request.Intake
 ) -> lifecycle.Accepted | None:
     """Hand the jobs of a valid form to the lifecycle, once for each key; None if the form is not valid.
 
