@@ -24,7 +24,7 @@ FLOORS = {
     "contract": 4,
     "kinds": 5,
     "sandbox": 6,
-    **dict.fromkeys(("admin", "checks", "management", "migrations", "templatetags"), 7),
+    **dict.fromkeys(("admin", "checks", "management", "migrations", "templatetags", "urls"), 7),
     "apps": 8,
 }
 """The rooms of jobs/, from the ground up; on top is where Django looks. Rooms on one floor don't know each other."""
