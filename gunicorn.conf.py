@@ -8,9 +8,9 @@ import os
 import resource
 import sys
 
-from config import settings
+from config.settings import options
 
-bind = f"[{settings.HOST}]:{settings.PORT}" if ":" in settings.HOST else f"{settings.HOST}:{settings.PORT}"
+bind = f"[{options.HOST}]:{options.PORT}" if ":" in options.HOST else f"{options.HOST}:{options.PORT}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # Threads, so that a few slow uploads and downloads hold up nobody else; a proxy that buffers takes care of many.
 worker_class = "gthread"

@@ -10,5 +10,5 @@ ROOT_URLCONF = "bench.bare"
 SECRET_KEY = settings.SECRET_KEY
 USE_TZ = True
 # Of the app whose tables these are.
-JOB_WORKER_SILENT_SECONDS = settings.JOB_WORKER_SILENT_SECONDS
+OFFLOAD = settings.OFFLOAD
 RQ_QUEUES = settings.RQ_QUEUES

@@ -10,7 +10,9 @@ asked for.
 import logging
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -18,63 +20,80 @@ from urllib.parse import quote, urlsplit
 from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, ValidationError, validate
-from redis.connection import parse_url
+from environs import Env, validate
+
+from jobs.conf import Options, known
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
 positive = validate.Range(min=1)
-port = validate.Range(min=1, max=65535)
 
+# --- Offload's own options, and whether this is the embedded default -------------------------------------------------
 
-def origin(url: str) -> None:
-    """Refuse what is no scheme://host:port. Raises ValidationError."""
-    try:
-        parts = urlsplit(url)
-        whole = url.removesuffix("/") == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
-        if whole and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
-            return
-    except ValueError:
-        pass  # a port that is none
-    raise ValidationError("It must look like http://127.0.0.1:8001.")
-
-
-def origins(urls: list[str]) -> None:
-    """Refuse a list in which one is no origin. Raises ValidationError."""
-    for url in urls:
-        origin(url)
-
-
-# --- Where things are kept, and whether this is the embedded default -------------------------------------------------
-
-VAR_DIR: Path = env.path("VAR_DIR", BASE_DIR / "var").resolve()
-EMBEDDED: bool = not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"))
-SANDBOX: bool = env.bool("SANDBOX", EMBEDDED)
-SANDBOX_URL: str = env.str("SANDBOX_URL", "http://127.0.0.1:8001", validate=origin).rstrip("/")
-# Origins (scheme://host:port) of stand-ins for the outside world: the only addresses that the social kind calls
-# although they are on this machine or speak plain HTTP. Without the sandbox there are none.
-SANDBOX_ORIGINS: list[str] = env.list("SANDBOX_ORIGINS", [SANDBOX_URL], validate=origins)
-SANDBOX_SMTP_PORT: int = env.int("SANDBOX_SMTP_PORT", 8025, validate=port)
-DEBUG: bool = env.bool("DEBUG", False)
-
+_var: Path = env.path("VAR_DIR", BASE_DIR / "var").resolve()
 try:
     # For its owner only: databases and uploads are in there.
-    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _var.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
-    raise ImproperlyConfigured(f"VAR_DIR: the folder {VAR_DIR} can't be made ({error.strerror}).") from None
+    raise ImproperlyConfigured(f"VAR_DIR: the folder {_var} can't be made ({error.strerror}).") from None
+_embedded = not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"))
+
+# jobs/conf.py says what each option means and which values it takes; here stands what this site has in place of its
+# default.
+OFFLOAD: dict[str, Any] = {
+    "BASE_DIR": BASE_DIR,
+    "VAR_DIR": _var,
+    "EMBEDDED": _embedded,
+    "SANDBOX": _embedded,
+    "REDIS_URL": f"unix://{quote(str(_var / 'valkey.sock'))}",
+}
+_VARIABLES: dict[str, tuple[str, Callable[..., Any]]] = {
+    "LEASE_SECONDS": ("JOB_LEASE_SECONDS", env.float),
+    "SWEEP_SECONDS": ("JOB_SWEEP_SECONDS", env.float),
+    "WORKER_SILENT_SECONDS": ("JOB_WORKER_SILENT_SECONDS", env.float),
+    "GRACE_SECONDS": ("JOB_GRACE_SECONDS", env.float),
+    "KEEP_DAYS": ("JOB_KEEP_DAYS", env.int),
+    "NETWORK_CONCURRENCY": ("NETWORK_CONCURRENCY", env.int),
+    "MEDIA_CONCURRENCY": ("MEDIA_CONCURRENCY", env.int),
+    "DATABASE_POOL_SIZE": ("DATABASE_POOL_SIZE", env.int),
+    "REDIS_URL": ("REDIS_URL", env.str),
+    "MEDIA_MAX_BYTES": ("MEDIA_MAX_BYTES", env.int),
+    "MEDIA_MAX_FILES": ("MEDIA_MAX_FILES", env.int),
+    "MEDIA_MAX_TOTAL_BYTES": ("MEDIA_MAX_TOTAL_BYTES", env.int),
+    "MEDIA_MAX_PIXELS": ("MEDIA_MAX_PIXELS", env.int),
+    "MEDIA_MAX_SECONDS": ("MEDIA_MAX_SECONDS", env.int),
+    "MEDIA_MAX_MEMORY": ("MEDIA_MAX_MEMORY", env.int),
+    "HOST": ("HOST", env.str),
+    "PORT": ("PORT", env.int),
+    "SANDBOX": ("SANDBOX", env.bool),
+    "SANDBOX_URL": ("SANDBOX_URL", env.str),
+    "SANDBOX_ORIGINS": ("SANDBOX_ORIGINS", env.list),
+    "SANDBOX_SMTP_PORT": ("SANDBOX_SMTP_PORT", env.int),
+}
+"""The environment variable of each option that has one, and how it is read."""
+
+for _name, (_variable, _read) in _VARIABLES.items():
+    if (_value := _read(_variable, None)) is not None:
+        try:
+            OFFLOAD[_name] = known()[_name].checked(_value)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{_variable} {error}") from None
+options = Options(lambda: OFFLOAD)
+
+DEBUG: bool = env.bool("DEBUG", False)
 
 
 def _secret_key() -> str:
     """SECRET_KEY from the environment; in the embedded default one is made once and kept in var/."""
     given = env.str("SECRET_KEY", "")
-    if given or not EMBEDDED:
+    if given or not options.EMBEDDED:
         return given
-    path = VAR_DIR / "secret_key"
+    path = options.VAR_DIR / "secret_key"
     try:
         if not path.exists():
             # Another process may do the same just now: the file appears whole, and the first one stays.
-            with NamedTemporaryFile("w", dir=VAR_DIR) as file:
+            with NamedTemporaryFile("w", dir=options.VAR_DIR) as file:
                 file.write(secrets.token_urlsafe(50))
                 file.flush()
                 with suppress(FileExistsError):
@@ -92,9 +111,6 @@ if _salt := env.str("SALT_KEY", ""):
 
 # --- Web -------------------------------------------------------------------------------------------------------------
 
-# Where gunicorn listens (gunicorn.conf.py).
-HOST: str = env.str("HOST", "127.0.0.1")
-PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65535))
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS: bool = env.bool("HTTPS", False)
@@ -113,6 +129,39 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "jobs.web.views.csrf_failure"
 
+_BUNDLED = ("email", "media", "social", "arithmetic", "lab", "personal")
+"""The kinds in jobs/kinds/, in the order in which pages name them."""
+
+
+def _kinds() -> list[str]:
+    """The apps of the kinds that this site has. Raises ImproperlyConfigured."""
+    usual = [name for name in _BUNDLED if name != "lab" or options.SANDBOX]
+    chosen = {name.strip() for name in env.list("KINDS", usual)}
+    if unknown := sorted(chosen - set(_BUNDLED)):
+        raise ImproperlyConfigured(f"KINDS: there is no kind {unknown[0]!r}; there are {', '.join(_BUNDLED)}.")
+    if "email" not in chosen:
+        raise ImproperlyConfigured("KINDS must name email: the mails of sign-up and sign-in are its jobs.")
+    if "social" in chosen and "media" not in chosen:
+        raise ImproperlyConfigured("KINDS must name media as well: social has its pictures made there.")
+    return [f"jobs.kinds.{name}" for name in _BUNDLED if name in chosen]
+
+
+def _extra_apps() -> list[str]:
+    """Further apps that bring kinds of their own. Raises ImproperlyConfigured for one that does not exist."""
+    named: list[str] = [name.strip() for name in env.list("EXTRA_APPS", default=[], subcast=str)]
+    for name in named:
+        # A name may also be that of an AppConfig in a module.
+        # https://docs.djangoproject.com/en/5.2/ref/applications/#configuring-applications
+        module, _, last = name.rpartition(".")
+        try:
+            found = find_spec(module if module and last[:1].isupper() else name)
+        except (ImportError, ValueError):
+            found = None
+        if found is None:
+            raise ImproperlyConfigured(f"EXTRA_APPS: there is no app {name!r}.")
+    return named
+
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -130,16 +179,10 @@ INSTALLED_APPS = [
     "csp",
     # jobs stands before django_rq so that its rqworker command is the one that runs.
     "jobs",
-    "jobs.kinds.email",
-    "jobs.kinds.media",
-    "jobs.kinds.social",
-    "jobs.kinds.arithmetic",
-    "jobs.kinds.lab",
-    "jobs.kinds.personal",
+    *_kinds(),
     "django_rq",
-    *(["jobs.sandbox"] if SANDBOX else []),
-    # Further apps that bring kinds of their own.
-    *env.list("EXTRA_APPS", []),
+    *(["jobs.sandbox"] if options.SANDBOX else []),
+    *_extra_apps(),
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
@@ -167,7 +210,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
-        "form-action": ["'self'", "https:", *([SANDBOX_URL] if SANDBOX else [])],
+        "form-action": ["'self'", "https:", *([options.SANDBOX_URL] if options.SANDBOX else [])],
     }
 }
 
@@ -193,12 +236,12 @@ LANGUAGE_CODE = "en"
 TIME_ZONE: str = env.str("TIME_ZONE", "UTC", validate=validate.OneOf(available_timezones(), error="no such time zone"))
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = options.VAR_DIR / "static"
 STORAGES = {
     # Private files: no URL leads here; a view hands them to their owner.
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(VAR_DIR / "media")},
+        "OPTIONS": {"location": str(options.VAR_DIR / "media")},
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
@@ -224,14 +267,12 @@ def _database(variable: str, default: Path) -> dict[str, Any]:
     return config
 
 
-DATABASES = {"default": _database("DATABASE_URL", VAR_DIR / "offload.sqlite3")}
+DATABASES = {"default": _database("DATABASE_URL", options.VAR_DIR / "offload.sqlite3")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# Connections that the threads of one network worker share at most, on PostgreSQL.
-DATABASE_POOL_SIZE: int = env.int("DATABASE_POOL_SIZE", 20, validate=validate.Range(min=4))
-if SANDBOX:
+if options.SANDBOX:
     # The stand-ins for the outside world keep their own data, as the outside world would.
-    DATABASES["sandbox"] = _database("SANDBOX_DATABASE_URL", VAR_DIR / "sandbox.sqlite3")
+    DATABASES["sandbox"] = _database("SANDBOX_DATABASE_URL", options.VAR_DIR / "sandbox.sqlite3")
     DATABASE_ROUTERS = ["jobs.sandbox.router.SandboxRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -241,36 +282,13 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", 
 
 # --- Queue -----------------------------------------------------------------------------------------------------------
 
-REDIS_SOCKET: Path = VAR_DIR / "valkey.sock"
-REDIS_URL: str = env.str("REDIS_URL", f"unix://{quote(str(REDIS_SOCKET))}")
-try:
-    parse_url(REDIS_URL)  # type: ignore[no-untyped-call]
-except ValueError as error:
-    raise ImproperlyConfigured(f"REDIS_URL: {error}") from None
 # The queues of jobs.kind.Queue. django-rq reads this for its own pages; jobs.core.dispatch and jobs.worker.loop open
 # connections of their own.
-RQ_QUEUES = {
-    name: {"URL": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}socket_connect_timeout=1&socket_timeout=2", "DB": None}
-    for name in ("urgent", "network", "media")
-}
+_redis_url = f"{options.REDIS_URL}{'&' if '?' in options.REDIS_URL else '?'}socket_connect_timeout=1&socket_timeout=2"
+RQ_QUEUES = {name: {"URL": _redis_url, "DB": None} for name in ("urgent", "network", "media")}
 RQ = {"COMMIT_MODE": "auto"}
 # The admin's start page links to them already.
 RQ_SHOW_ADMIN_LINK = False
-
-# Seconds a worker may keep silent before its running jobs are taken from it, on the database's clock.
-JOB_LEASE_SECONDS: float = env.float("JOB_LEASE_SECONDS", 10, validate=validate.Range(min=1))
-# Seconds between two looks of the sweep.
-JOB_SWEEP_SECONDS: float = env.float("JOB_SWEEP_SECONDS", 1, validate=validate.Range(min=0.1))
-# Seconds without a sign of life after which a page says that no worker is running.
-JOB_WORKER_SILENT_SECONDS: float = env.float("JOB_WORKER_SILENT_SECONDS", 15, validate=positive)
-# Seconds that running jobs get to end when their worker is told to stop; then they are handed to another.
-JOB_GRACE_SECONDS: float = env.float("JOB_GRACE_SECONDS", 8, validate=validate.Range(min=0))
-# Days after which a finished job is deleted with all that belongs to it; 0: jobs are kept until somebody deletes them.
-JOB_KEEP_DAYS: int = env.int("JOB_KEEP_DAYS", 0, validate=validate.Range(min=0))
-# Jobs at once in one worker process: threads for the network role, with one more for what a person waits for; child
-# processes for the media role.
-NETWORK_CONCURRENCY: int = env.int("NETWORK_CONCURRENCY", 32, validate=positive)
-MEDIA_CONCURRENCY: int = env.int("MEDIA_CONCURRENCY", os.cpu_count() or 1, validate=positive)
 
 # --- Accounts and e-mail ---------------------------------------------------------------------------------------------
 
@@ -298,7 +316,7 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 
 # Every mail that Django sends becomes a job; the job's worker speaks SMTP with the server of EMAIL_URL.
 EMAIL_BACKEND = "jobs.kinds.email.backend.JobEmailBackend"
-_email_url: str = env.str("EMAIL_URL", f"smtp://127.0.0.1:{SANDBOX_SMTP_PORT}")
+_email_url: str = env.str("EMAIL_URL", f"smtp://127.0.0.1:{options.SANDBOX_SMTP_PORT}")
 # dj-email-url takes smtps:// for STARTTLS, which is not what the name means elsewhere.
 if urlsplit(_email_url).scheme not in {"smtp", "submission"} or not urlsplit(_email_url).hostname:
     raise ImproperlyConfigured(
@@ -314,17 +332,6 @@ EMAIL_USE_TLS: bool = _email["EMAIL_USE_TLS"]
 EMAIL_TIMEOUT: int = env.int("EMAIL_TIMEOUT", 20, validate=positive)
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "Offload <offload@localhost>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
-
-# --- Media -----------------------------------------------------------------------------------------------------------
-
-MEDIA_MAX_BYTES: int = env.int("MEDIA_MAX_BYTES", 200 * 1024 * 1024, validate=positive)
-# Of one submit: how many files, and how many bytes together.
-MEDIA_MAX_FILES: int = env.int("MEDIA_MAX_FILES", 20, validate=validate.Range(min=1, max=100))
-MEDIA_MAX_TOTAL_BYTES: int = env.int("MEDIA_MAX_TOTAL_BYTES", 500 * 1024 * 1024, validate=positive)
-MEDIA_MAX_PIXELS: int = env.int("MEDIA_MAX_PIXELS", 40_000_000, validate=positive)
-MEDIA_MAX_SECONDS: int = env.int("MEDIA_MAX_SECONDS", 600, validate=positive)
-# Bytes of memory that one media job may use.
-MEDIA_MAX_MEMORY: int = env.int("MEDIA_MAX_MEMORY", 2 * 1024**3, validate=positive)
 
 # --- Logging ---------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Every address of the site."""
 
 from allauth.account.decorators import secure_admin_login
-from django.conf import settings
+from django.apps import apps
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -18,5 +18,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.urls")),
 ]
-if settings.SANDBOX:
+if apps.is_installed("jobs.sandbox"):
     urlpatterns.append(path("sandbox/", include("jobs.sandbox.urls")))

@@ -4,15 +4,19 @@ https://docs.djangoproject.com/en/5.2/topics/checks/
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from django.template import TemplateDoesNotExist
+from django.template import TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import get_template
+from django.urls import get_resolver
 
-from .kind import Kind, Role, installed_kinds
+from .conf import options, problems
+from .kind import Kind, KindForm, Role, Text, installed_kinds, mistakes
 from .models import Job
 
 TAKEN_NAMES = frozenset({"accounts", "admin", "healthz", "jobs", "sandbox", "static"})
@@ -22,10 +26,21 @@ LONGEST_NAME = Job._meta.get_field("kind").max_length or 0
 """Characters that a row has for its kind's name."""
 
 
+@register(Tags.compatibility)
+def check_options(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Every name in OFFLOAD is an option, and its value one that the option may have."""
+    return [
+        Error(sentence, hint=hint or None, id="offload.E007")
+        for sentence, hint in problems(getattr(settings, "OFFLOAD", {}))
+    ]
+
+
 @register(Tags.security, deploy=True)
 def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What is fine on one's own machine and must not be on a public one."""
-    if settings.EMBEDDED:
+    if check_options(None):
+        return []  # they say it all
+    if options.EMBEDDED:
         return [
             Warning(
                 "This is the embedded default: database, Redis and secret key live in var/, and the sandbox may be on.",
@@ -51,7 +66,7 @@ def _deployment_errors() -> Iterator[Error]:
             hint="Remove DEBUG from the environment.",
             id="offload.E002",
         )
-    if settings.SANDBOX:
+    if options.SANDBOX:
         yield Error(
             "The sandbox is on: everybody could read the mail of the mail catcher.",
             hint="Remove SANDBOX from the environment.",
@@ -84,16 +99,73 @@ def check_kinds(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register(Tags.compatibility)
+def check_registrations(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Each kind was registered once, under one name, and in time."""
+    if getattr(settings, "ROOT_URLCONF", None):
+        get_resolver().url_patterns  # noqa: B018 (whoever registers a kind in a URLconf has done so then)
+    return [Error(sentence, hint=hint, id="offload.E008") for sentence, hint in mistakes()]
+
+
 def _problems(kind: Kind) -> Iterator[str]:
     if not (kind.name.isidentifier() and kind.name.islower() and len(kind.name) <= LONGEST_NAME):
         yield f"its name must be one word of lower-case letters, digits and _, {LONGEST_NAME} characters at most."
     if kind.name in TAKEN_NAMES:
         yield "its name is an address of the site itself."
-    if kind.role not in set(Role):
-        yield f"no worker has the role {kind.role!r}; there are {', '.join(Role)}."
-    if kind.max_attempts < 1:
-        yield "max_attempts must be 1 at least."
+    if not _is_text(getattr(kind, "label", None)):
+        yield "it has no label, which is what people call it."
+    if not isinstance(kind.invitation, Text):
+        yield "its invitation must be a text."
+    if not isinstance(kind.role, Role):
+        yield f"no worker has the role {kind.role!r}; there are {', '.join(f'Role.{role.name}' for role in Role)}."
+    if kind.form is not None and not (isinstance(kind.form, type) and issubclass(kind.form, KindForm)):
+        yield "its form must be a subclass of KindForm, or None."
+    if isinstance(kind.max_attempts, bool) or not isinstance(kind.max_attempts, int) or kind.max_attempts < 1:
+        yield "max_attempts must be a whole number, 1 at least."
+    if not (isinstance(kind.time_limit, timedelta) and kind.time_limit > timedelta()):
+        yield "time_limit must be a timedelta longer than nothing."
+    for pause in ("backoff", "backoff_max"):
+        if not (isinstance(getattr(kind, pause), timedelta) and getattr(kind, pause) >= timedelta()):
+            yield f"{pause} must be a timedelta that is not negative."
+    if not isinstance(kind.holds_line, bool):
+        yield "holds_line must be True or False."
+    if not (isinstance(kind.nav, list | tuple) and all(map(_is_link, kind.nav))):
+        yield "nav must be a tuple of links, each a label and the name of a URL."
+    if kind.on_hold_link is not None and not _is_link(kind.on_hold_link):
+        yield "on_hold_link must be a label and the name of a URL, or None."
+    if type(kind).run is Kind.run:
+        yield "it has no method `run`."
+    yield from _url_problems(kind)
+    yield from _template_problems(kind)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, Text) and bool(str(value))
+
+
+def _is_link(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and _is_text(value[0]) and isinstance(value[1], str)
+
+
+def _url_problems(kind: Kind) -> Iterator[str]:
+    if kind.urls is None:
+        return
+    if not isinstance(kind.urls, str):
+        yield "its urls must be the dotted path of a URLconf, or None."
+        return
+    try:
+        import_module(kind.urls)
+    except (ImportError, ValueError) as error:
+        yield f"its urls {kind.urls!r} can't be imported ({error})."
+
+
+def _template_problems(kind: Kind) -> Iterator[str]:
+    if not isinstance(kind.summary_template, str):
+        yield "its summary_template must be the name of a template."
+        return
     try:
         get_template(kind.summary_template)
     except TemplateDoesNotExist:
         yield f"its template {kind.summary_template} does not exist."
+    except TemplateSyntaxError as error:
+        yield f"its template {kind.summary_template} can't be read ({error})."

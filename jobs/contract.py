@@ -1,5 +1,6 @@
 """All that a kind's code may import from the core. docs/adding-a-kind.md walks through it."""
 
+from .conf import options
 from .core.lifecycle import cancel, delete, resume, submit
 from .core.processes import end_with_parent
 from .core.waiting import wait_of
@@ -46,6 +47,7 @@ __all__ = [
     "end_with_parent",
     "installed_kinds",
     "jobs_of",
+    "options",
     "register",
     "resume",
     "search_by_owner",

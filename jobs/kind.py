@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 from uuid import UUID
 
 from django import forms
+from django.apps import apps
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.functional import Promise
 
@@ -300,13 +301,53 @@ class Kind:
 
 
 _kinds: dict[str, Kind] = {}
+_mistakes: list[tuple[str, str]] = []
 
 
 def register(kind: Kind) -> None:
-    """Make a kind known; called once from its app's `ready`. Raises ValueError if the name is taken."""
-    if kind.name in _kinds and type(_kinds[kind.name]) is not type(kind):
-        raise ValueError(f"Two kinds are named {kind.name!r}.")
-    _kinds[kind.name] = kind
+    """Make a kind known; called once from its app's `ready`.
+
+    A wrong call raises nothing, so that `manage.py check` can tell of all of them: see `mistakes`.
+    """
+    if not isinstance(kind, Kind):
+        _mistakes.append((f"register was handed {kind!r}, which is no kind.", "Hand it an instance: MyKind()."))
+        return
+    which, name = dotted_name(kind), getattr(kind, "name", None)
+    if not isinstance(name, str):
+        _mistakes.append((f"{which} has no name.", "Give the class `name`: one word, which never changes."))
+        return
+    known_as = next((other for other, one in _kinds.items() if type(one) is type(kind)), name)
+    if known_as != name:
+        _mistakes.append(
+            (
+                f"{which} is registered under two names, {known_as!r} and {name!r}; the first one stays.",
+                "Rows carry the name: make each kind a class of its own, with one name.",
+            )
+        )
+    elif type(first := _kinds.setdefault(name, kind)) is not type(kind):
+        _mistakes.append(
+            (
+                f"Two kinds are named {name!r}, {dotted_name(first)} and {which}; the first one stays.",
+                "Rename one, or install only one of their apps.",
+            )
+        )
+    elif apps.ready:
+        _mistakes.append(
+            (
+                f"{which} is registered too late: the site's addresses, and workers, may not know it.",
+                "Call register in the `ready` method of its app's AppConfig.",
+            )
+        )
+
+
+def mistakes() -> Iterator[tuple[str, str]]:
+    """What was wrong with calls of `register` so far: a sentence each, and what to do."""
+    return iter(tuple(_mistakes))
+
+
+def dotted_name(kind: Kind) -> str:
+    """The class of a kind, as Python finds it."""
+    return f"{type(kind).__module__}.{type(kind).__qualname__}"
 
 
 def kind_named(name: str) -> Kind | None:

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from encrypted_fields.fields import EncryptedTextField
 
+from .conf import options
 from .kind import Kind, WaitReason, kind_named
 
 _NONE = str(UUID(int=0))
@@ -358,8 +359,8 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
     """Which workers can be counted on."""
 
     def alive(self) -> "WorkerQuerySet":
-        """Gave a sign of life within JOB_WORKER_SILENT_SECONDS."""
-        return self.filter(seen_at__gt=Now() - timedelta(seconds=settings.JOB_WORKER_SILENT_SECONDS))
+        """Gave a sign of life within WORKER_SILENT_SECONDS."""
+        return self.filter(seen_at__gt=Now() - timedelta(seconds=options.WORKER_SILENT_SECONDS))
 
 
 class Worker(models.Model):

@@ -5,12 +5,12 @@ The monitor lies below `admin/`: include this before the admin's own addresses, 
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from .kind import installed_kinds
 from .staff import urls as staff_urls
 from .web import urls as web_urls
+from .web.kind_pages import kind_pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(staff_urls)),
     path("", include(web_urls)),
-    *(path(f"{kind.name}/", include((kind.urls, kind.name))) for kind in installed_kinds() if kind.urls),
+    *kind_pages(),
 ]

@@ -4,7 +4,6 @@ import os
 import smtplib
 import subprocess
 from collections.abc import Callable, Generator, Iterator
-from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,12 +18,15 @@ from django.dispatch import receiver
 from django.test import Client
 from django.test.signals import setting_changed
 
+from jobs.conf import options
 from jobs.core import short_cache
 from jobs.sandbox.services import valkey_command
+from jobs.sandbox.stack import redis_socket
 from tests.environment import DATABASE, VAR
 from tests.processes import PROCESSES, ROOT, Process, manage, stop_all, wait_until
 
 StartWorker = Callable[..., Process]
+Offload = Callable[..., None]
 STARTED_BEFORE = pytest.StashKey[int]()
 LOG_CHARACTERS = 4_000
 """How much of the end of each log a failed test shows."""
@@ -38,7 +40,7 @@ short_cache.MOMENT = 0
 @receiver(setting_changed)
 def connect_to_another_redis(*, setting: str, **_: Any) -> None:
     """Processes keep their connection; a test may change the address."""
-    if setting == "REDIS_URL":
+    if setting == "OFFLOAD":
         from jobs.core import dispatch
 
         dispatch.reset()
@@ -73,10 +75,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="session", autouse=True)
-def addresses() -> None:
-    """Read the site's URLs with the settings of all tests: a test that changes SANDBOX must not be the first to ask."""
-    import_module(settings.ROOT_URLCONF)
+@pytest.fixture
+def offload(settings: Any) -> Offload:
+    """Give options other values for the test: `offload(LEASE_SECONDS=10)`."""
+
+    def change(**values: Any) -> None:
+        settings.OFFLOAD = settings.OFFLOAD | values
+
+    return change
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -108,8 +114,8 @@ def child_env(django_db_setup: None) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Process]:
     """A Valkey server for the whole run, on the socket of the settings."""
-    process = Process(valkey_command(VAR, settings.REDIS_SOCKET), name="valkey")
-    client = redis_client.Redis.from_url(settings.REDIS_URL)
+    process = Process(valkey_command(VAR, redis_socket()), name="valkey")
+    client = redis_client.Redis.from_url(options.REDIS_URL)
 
     def answers() -> bool:
         try:
@@ -129,7 +135,7 @@ def redis(valkey: Process) -> Iterator[redis_client.Redis]:
     from jobs.core import dispatch
 
     dispatch.reset()  # an earlier test may have taken Redis away
-    client = redis_client.Redis.from_url(settings.REDIS_URL)
+    client = redis_client.Redis.from_url(options.REDIS_URL)
     client.flushall()
     yield client
     client.close()
@@ -204,13 +210,13 @@ def sandbox(child_env: dict[str, str]) -> Iterator[str]:
 
     def up() -> bool:
         try:
-            with smtplib.SMTP("127.0.0.1", settings.SANDBOX_SMTP_PORT, timeout=5):
-                return requests.get(f"{settings.SANDBOX_URL}/api/v2/instance", timeout=5).ok
+            with smtplib.SMTP("127.0.0.1", options.SANDBOX_SMTP_PORT, timeout=5):
+                return requests.get(f"{options.SANDBOX_URL}/api/v2/instance", timeout=5).ok
         except (ConnectionError, requests.ConnectionError):
             return False
 
     try:
         wait_until(up, seconds=30, what="the practice network and the mail catcher answer")
-        yield settings.SANDBOX_URL
+        yield options.SANDBOX_URL
     finally:
         stop_all(processes)

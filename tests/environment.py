@@ -76,5 +76,5 @@ os.environ.update(
     EXTRA_APPS="tests.kind_app,tests.faults",
     LOG_LEVEL="INFO",
 )
-for name in ("REDIS_URL", "EMAIL_URL", "DEBUG", "HTTPS"):
+for name in ("REDIS_URL", "EMAIL_URL", "KINDS", "DEBUG", "HTTPS"):
     os.environ.pop(name, None)

@@ -15,22 +15,23 @@ from tests.processes import ROOT
 pytestmark = pytest.mark.apart
 
 FLOORS = {
-    "kind": 0,
-    "models": 1,
-    "core": 2,
-    "web": 3,
-    "worker": 3,
-    "staff": 3,
-    "contract": 4,
-    "kinds": 5,
-    "sandbox": 6,
-    **dict.fromkeys(("admin", "checks", "management", "migrations", "templatetags", "urls"), 7),
-    "apps": 8,
+    "conf": 0,
+    "kind": 1,
+    "models": 2,
+    "core": 3,
+    "web": 4,
+    "worker": 4,
+    "staff": 4,
+    "contract": 5,
+    "kinds": 6,
+    "sandbox": 7,
+    **dict.fromkeys(("admin", "checks", "management", "migrations", "templatetags", "urls"), 8),
+    "apps": 9,
 }
 """The rooms of jobs/, from the ground up; on top is where Django looks. Rooms on one floor don't know each other."""
 
-# The settings only check that REDIS_URL can be read.
-KNOW_RQ = {"jobs.core.dispatch", "jobs.worker.loop", "config.settings"}
+# The options only check that REDIS_URL can be read.
+KNOW_RQ = {"jobs.core.dispatch", "jobs.worker.loop", "jobs.conf"}
 
 
 def imports(source: str, module: str) -> set[str]:
@@ -150,6 +151,7 @@ def test_what_lies_in_jobs_names_its_own_package_nowhere() -> None:
 @pytest.mark.parametrize(
     ("rule", "module", "source"),
     [
+        (points_down, "jobs.conf", "from .kind import Role"),
         (points_down, "jobs.models", "from .core.lifecycle import submit"),
         (points_down, "jobs.core.dispatch", "from ..worker import sweep"),
         (points_down, "jobs.core.lifecycle", "def later():\n    from ..web.views import detail"),

@@ -1,9 +1,15 @@
 """`manage.py check`: kinds that are complete, a database that workers can see, and what must not go public."""
 
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
 import pytest
+from django.forms import Form
+from django.utils.translation import gettext_lazy
 
 from jobs import checks
-from jobs.kind import Kind, Queue, register
+from jobs.kind import Kind, KindForm, Queue, Run, installed_kinds, kind_named, register
 from tests.test_settings import check
 
 pytestmark = pytest.mark.apart
@@ -63,50 +69,169 @@ class Fine(Kind):
     name = "fine"
     label = "Fine"
 
-
-class Shouting(Fine):
-    name = "Shouting Kind"
-
-
-class Taken(Fine):
-    name = "admin"
+    def run(self, run: Run) -> dict[str, Any]:
+        return {}
 
 
-class Roleless(Fine):
-    role = "gardener"  # type: ignore[assignment]
+class Idle(Kind):
+    name = "idle"
+    label = "Idle"
 
 
-class Untried(Fine):
-    max_attempts = 0
-
-
-class Templateless(Fine):
-    summary_template = "nowhere/_result.html"
+LAZY = gettext_lazy("Lazy")
 
 
 @pytest.mark.parametrize(
-    ("kind", "word"),
+    ("attribute", "value", "word"),
     [
-        (Shouting, "one word"),
-        (Taken, "address of the site"),
-        (Roleless, "gardener"),
-        (Untried, "max_attempts"),
-        (Templateless, "nowhere/_result.html"),
+        ("name", "Shouting Kind", "one word"),
+        ("name", "admin", "address of the site"),
+        ("label", "", "no label"),
+        ("label", 7, "no label"),
+        ("invitation", None, "invitation"),
+        ("role", "gardener", "'gardener'; there are Role.NETWORK, Role.MEDIA"),
+        ("role", "network", "'network'; there are Role.NETWORK, Role.MEDIA"),
+        ("form", Form, "KindForm"),
+        ("form", "echo", "KindForm"),
+        ("max_attempts", 0, "max_attempts"),
+        ("max_attempts", "5", "max_attempts"),
+        ("time_limit", timedelta(), "time_limit"),
+        ("time_limit", 120, "time_limit"),
+        ("backoff", timedelta(seconds=-1), "backoff must"),
+        ("backoff_max", 900, "backoff_max must"),
+        ("holds_line", "yes", "holds_line"),
+        ("nav", ("Values", "arithmetic:values"), "nav"),
+        ("on_hold_link", "social:accounts", "on_hold_link"),
+        ("urls", ["urls"], "dotted path"),
+        ("urls", "tests.nowhere", "No module named 'tests.nowhere'"),
+        ("summary_template", "nowhere/_result.html", "nowhere/_result.html"),
+        ("summary_template", None, "summary_template"),
     ],
 )
-def test_an_incomplete_kind_is_named(kind: type[Kind], word: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.kind._kinds", {"fine": Fine(), "other": kind()})
+def test_an_incomplete_kind_is_named(attribute: str, value: object, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = type("Other", (Fine,), {attribute: value})()
+    monkeypatch.setattr("jobs.kind._kinds", {"fine": Fine(), "other": kind})
     (error,) = checks.check_kinds(None)
     assert error.id == "offload.E005"
-    assert kind.name in error.msg
+    assert error.msg.startswith(f"Kind {kind.name!r}: ")
     assert word in error.msg
 
 
-def test_two_kinds_can_not_share_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("label", LAZY),
+        ("form", KindForm),
+        ("nav", [(LAZY, "a:b")]),
+        ("on_hold_link", (LAZY, "a:b")),
+        ("backoff", timedelta()),
+    ],
+)
+def test_a_complete_kind_passes(attribute: str, value: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.kind._kinds", {"other": type("Other", (Fine,), {attribute: value})()})
+    assert checks.check_kinds(None) == []
+
+
+def test_a_kind_that_does_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.kind._kinds", {"idle": Idle()})
+    assert [error.msg for error in checks.check_kinds(None)] == ["Kind 'idle': it has no method `run`."]
+
+
+# --- How kinds are registered ----------------------------------------------------------------------------------------
+
+APPS = """
+from django.apps import AppConfig
+class GardenConfig(AppConfig):
+    name = "garden"
+    def ready(self):
+        from jobs.contract import register
+        from garden.kinds import Rose, Tulip
+{registers}
+"""
+KINDS = """
+from jobs.contract import Kind
+class Rose(Kind):
+    name = label = "rose"
+    urls = {urls!r}
+    def run(self, run):
+        return {{}}
+class Tulip(Kind):
+    name = label = "tulip"
+    run = Rose.run
+"""
+LATE_URLS = """
+from garden.kinds import Tulip
+from jobs.contract import register
+register(Tulip())
+urlpatterns = []
+"""
+
+
+def planted(folder: Path, *registers: str, urls: str | None = None, **environment: str) -> "tuple[int, list[str]]":
+    """`manage.py check` with an app that registers kinds so. Returns the exit code and the errors."""
+    garden = folder / "garden"
+    garden.mkdir()
+    (garden / "__init__.py").touch()
+    (garden / "apps.py").write_text(APPS.format(registers="\n".join(f"        {line}" for line in registers)))
+    (garden / "kinds.py").write_text(KINDS.format(urls=urls))
+    (garden / "urls.py").write_text(LATE_URLS)
+    done = check(EXTRA_APPS="garden", PYTHONPATH=str(folder), **environment)
+    assert "Traceback" not in done.stderr
+    return done.returncode, [line for line in done.stderr.splitlines() if "offload." in line]
+
+
+@pytest.mark.stack
+def test_a_kind_registered_in_ready_is_fine(tmp_path: Path) -> None:
+    assert planted(tmp_path, "register(Rose())", "register(Tulip())") == (0, [])
+
+
+@pytest.mark.stack
+def test_two_kinds_of_one_name_are_told_with_both_classes(tmp_path: Path) -> None:
+    code, (error,) = planted(tmp_path, "register(Rose())", "Tulip.name = 'rose'", "register(Tulip())")
+    assert code == 1
+    assert "(offload.E008) Two kinds are named 'rose', garden.kinds.Rose and garden.kinds.Tulip" in error
+
+
+@pytest.mark.stack
+def test_one_kind_of_two_names_is_told(tmp_path: Path) -> None:
+    code, (error,) = planted(
+        tmp_path, "rose = Rose()", "register(rose)", "rose.name = 'lily'", "register(rose)", "register(Tulip())"
+    )
+    assert code == 1
+    assert "(offload.E008) garden.kinds.Rose is registered under two names, 'rose' and 'lily'" in error
+
+
+@pytest.mark.stack
+def test_a_kind_that_is_registered_when_addresses_are_read_is_told(tmp_path: Path) -> None:
+    code, (error,) = planted(tmp_path, "register(Rose())", urls="garden.urls")
+    assert code == 1
+    assert "(offload.E008) garden.kinds.Tulip is registered too late" in error
+
+
+@pytest.mark.stack
+def test_all_mistakes_are_told_together(tmp_path: Path) -> None:
+    code, errors = planted(tmp_path, "register(Rose)", "del Tulip.name", "register(Tulip())")
+    assert code == 1
+    assert len(errors) == 2
+    assert "register was handed <class 'garden.kinds.Rose'>, which is no kind." in "".join(errors)
+    assert "garden.kinds.Tulip has no name." in "".join(errors)
+
+
+@pytest.mark.stack
+def test_a_kind_whose_addresses_can_not_be_imported_is_told(tmp_path: Path) -> None:
+    code, errors = planted(tmp_path, "register(Rose())", urls="garden.nowhere")
+    assert code == 1
+    (error,) = [line for line in errors if "offload.E005" in line]
+    assert "Kind 'rose': its urls 'garden.nowhere' can't be imported (No module named 'garden.nowhere')." in error
+
+
+def test_of_two_kinds_of_one_name_the_first_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.kind._kinds", {})
-    register(Fine())
-    with pytest.raises(ValueError, match="Two kinds are named 'fine'"):
-        register(type("Other", (Fine,), {})())
+    monkeypatch.setattr("jobs.kind._mistakes", [])
+    fine = Fine()
+    for kind in (fine, Fine(), Idle(), type("Other", (Fine,), {})()):
+        register(kind)
+    assert list(installed_kinds()) == [fine, kind_named("idle")]
 
 
 def test_every_queue_is_in_django_rqs_pages() -> None:

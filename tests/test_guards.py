@@ -1,10 +1,13 @@
-"""Rules of the design that are read from the syntax tree: who writes a status, and who calls other servers."""
+"""Rules of the design that are read from the syntax tree: who writes a status, which settings are read, and who calls
+other servers.
+"""
 
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
+from django.conf import global_settings
 
 from jobs.models import Status
 from tests.test_architecture import below, modules
@@ -120,6 +123,46 @@ def test_nothing_in_jobs_takes_the_site_to_have_djangos_own_users() -> None:
 
 def test_an_import_of_djangos_own_user_is_seen() -> None:
     assert names_the_user_model("def f():\n    from django.contrib.auth.models import AbstractBaseUser, User")
+
+
+# --- The only setting of ours is OFFLOAD, which jobs/conf.py reads ---------------------------------------------------
+
+WITHOUT_DEFAULT = {"ROOT_URLCONF", "SALT_KEY"}
+"""Settings of Django, and of the package that encrypts, that Django's own defaults do not list:
+https://docs.djangoproject.com/en/5.2/ref/settings/
+"""
+READS_OFFLOAD = {"jobs.conf", "jobs.checks"}
+
+
+def own_settings(source: str) -> set[str]:
+    """The settings that a module reads of django.conf.settings, by attribute or getattr, and that are not Django's."""
+    read = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"settings", "conf.settings"}:
+            read.add(node.attr)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {"getattr", "hasattr"} and len(node.args) > 1:
+            of, name = map(ast.unparse, node.args[:2])
+            if of in {"settings", "conf.settings"}:
+                read.add(name.strip("'"))
+    return {name for name in read if not hasattr(global_settings, name)} - WITHOUT_DEFAULT
+
+
+def test_no_module_reads_a_setting_of_its_own_but_offload() -> None:
+    found = {name: own for name, source in modules() if not below(name, "config") and (own := own_settings(source))}
+    assert found == {module: {"OFFLOAD"} for module in READS_OFFLOAD}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from django.conf import settings\nsettings.JOB_LEASE_SECONDS",
+        "from django import conf\nconf.settings.SANDBOX",
+        "getattr(settings, 'VAR_DIR', '/tmp')",
+    ],
+)
+def test_each_way_to_read_a_setting_of_ones_own_is_seen(source: str) -> None:
+    assert own_settings(source)
+    assert not own_settings("settings.AUTH_USER_MODEL + settings.ROOT_URLCONF")
 
 
 # --- No view and no form calls another server ------------------------------------------------------------------------

@@ -53,8 +53,17 @@ def check(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         ("DEBUG", "perhaps"),
         ("NETWORK_CONCURRENCY", "-1"),
         ("JOB_LEASE_SECONDS", "nan"),
+        ("JOB_KEEP_DAYS", "-1"),
+        ("MEDIA_MAX_FILES", "101"),
         ("MEDIA_MAX_BYTES", "many"),
         ("TIME_ZONE", "Nowhere/Land"),
+        ("KINDS", "email,knitting"),
+        ("KINDS", "media"),
+        ("KINDS", "email,social"),
+        ("KINDS", ""),
+        ("EXTRA_APPS", "nowhere.at.all"),
+        ("EXTRA_APPS", "tests.nowhere"),
+        ("EXTRA_APPS", "tests.kind_app,"),
         ("LOG_LEVEL", "LOUD"),
         ("VAR_DIR", str(ROOT / "manage.py" / "var")),
     ],
@@ -67,6 +76,84 @@ def test_a_wrong_variable_ends_in_one_sentence_that_names_it(variable: str, valu
     assert sentence.startswith("Settings: ")
     assert variable in sentence
     assert "pass-secret" not in sentence
+
+
+def test_an_unknown_kind_is_told_with_those_that_there_are() -> None:
+    assert "there are email, media, social, arithmetic, lab, personal." in check(KINDS="email,knitting").stderr
+
+
+def python(code: str, **environment: str) -> str:
+    """What a program prints that uses the site with nothing but this environment."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
+        cwd=ROOT,
+        env=inherited | {"DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "ERROR"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+NAMES = "from jobs.kind import installed_kinds; print(*(kind.name for kind in installed_kinds()))"
+
+
+@pytest.mark.parametrize(
+    ("environment", "lab"),
+    [
+        ({"SANDBOX": "0"}, False),
+        ({"SANDBOX": "1"}, True),
+        ({"SANDBOX": "0", "KINDS": "lab, email"}, True),
+        ({"SANDBOX": "1", "KINDS": "email"}, False),
+    ],
+)
+def test_the_lab_is_there_with_the_sandbox_or_where_it_is_named(
+    tmp_path: Path, environment: dict[str, str], lab: bool
+) -> None:
+    assert ("lab" in python(NAMES, VAR_DIR=str(tmp_path), **environment).split()) == lab
+
+
+VISIT = """
+import re, sys
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from django.db import connections
+from django.conf import settings
+for alias in settings.DATABASES:
+    call_command("migrate", database=alias, verbosity=0)
+call_command("createcachetable", verbosity=0)
+call_command("collectstatic", interactive=False, verbosity=0)
+passed = dict(headers={"host": "localhost"}, follow=True)
+visitor = Client()
+form = {"email": "ann@example.org", "password1": "seven-calm-herons-42", "password2": "seven-calm-herons-42"}
+job = re.search(r'href="(/jobs/[0-9a-f-]{36}/)"', visitor.post("/accounts/signup/", form, **passed).content.decode())[1]
+staff = Client()
+staff.force_login(User.objects.create_superuser("staff", "staff@example.org", "x"))
+paths = ["/", job, "/jobs/", "/accounts/email/", "/accounts/login/", "/accounts/signup/", "/admin/", "/admin/monitor/",
+    "/admin/offload/job/", "/sandbox/", "/sandbox/mail/", "/sandbox/network/"]
+seen = set()
+for client, todo in ((visitor, paths), (staff, paths[2:])):
+    todo = list(todo)
+    while todo:
+        path = todo.pop()
+        seen.add(path)
+        answer = client.get(path, **passed)
+        print(path, answer.status_code)
+        # Every link of the site's own navigation has to lead somewhere.
+        if not path.startswith("/admin"):
+            links = re.findall(r'<a [^>]*href="(/[^"?]*)', answer.content.decode())
+            todo += sorted({link for link in links if not link.startswith(("/admin", "/static"))} - seen - set(todo))
+"""
+
+
+def test_a_site_of_mails_alone_answers_on_every_page_that_it_links_to(tmp_path: Path) -> None:
+    assert python(NAMES, VAR_DIR=str(tmp_path), KINDS="email").split() == ["email"]
+    told = [line.split() for line in python(VISIT, VAR_DIR=str(tmp_path), KINDS="email").splitlines()]
+    assert {"/", "/jobs/", "/accounts/email/", "/admin/monitor/", "/sandbox/mail/"} <= {path for path, _ in told}
+    assert [(path, status) for path, status in told if status not in {"200"}] == []
 
 
 def test_a_secret_key_that_can_not_be_kept_is_told_with_its_path(tmp_path: Path) -> None:
@@ -89,7 +176,8 @@ def test_the_generated_secret_key_is_kept_for_its_owner_alone(tmp_path: Path) ->
 
 def test_every_variable_that_the_settings_read_is_documented() -> None:
     read = set(re.findall(r"""(?:env\.\w+|_database)\(\s*"([A-Z_]+)\"""", SETTINGS))
-    assert {"SECRET_KEY", "DATABASE_URL", "MEDIA_MAX_BYTES"} <= read
+    read |= set(re.findall(r"""\("([A-Z_]+)", env\.\w+\)""", SETTINGS))
+    assert {"SECRET_KEY", "DATABASE_URL", "JOB_LEASE_SECONDS"} <= read
     assert read - set(re.findall(r"`([A-Z_]+)`", RUNNING)) == set()
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from functools import cache
 from uuid import UUID
 
-from django.conf import settings
 from redis import Redis, RedisError, ResponseError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -19,6 +18,7 @@ from rq import Queue as Line
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 
+from ..conf import options
 from ..kind import Queue
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ _away_until = 0.0
 def connect(timeout: float = TIMEOUT) -> Redis:
     """A client that gives up after `timeout` seconds and never repeats a command (a repeated push is a second hint)."""
     return Redis.from_url(
-        settings.REDIS_URL,
+        options.REDIS_URL,
         socket_timeout=timeout,
         socket_connect_timeout=min(timeout, TIMEOUT),
         retry=Retry(NoBackoff(), 0),

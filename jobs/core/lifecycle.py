@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
@@ -25,6 +24,7 @@ from django.db.models.functions import Coalesce, Now
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
+from ..conf import options
 from ..kind import ClaimLost, Kind, Queue, Role, Stopped, Submission, WaitReason
 from ..models import FIELDS, RUNNABLE, Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
 from . import dispatch
@@ -206,7 +206,7 @@ _START = UpdateReturning(
             "deadline": Now() + F("time_limit"),
         },
     ),
-    depends_on=lambda: settings.JOB_LEASE_SECONDS,
+    depends_on=lambda: options.LEASE_SECONDS,
 )
 
 
@@ -232,7 +232,7 @@ _RENEW = UpdateReturning(
         ),
         {"lease_until": _lease_end()},
     ),
-    depends_on=lambda: settings.JOB_LEASE_SECONDS,
+    depends_on=lambda: options.LEASE_SECONDS,
 )
 
 
@@ -684,7 +684,7 @@ def _in(pause: timedelta) -> ExpressionWrapper:
 
 
 def _lease_end() -> ExpressionWrapper:
-    return _in(timedelta(seconds=settings.JOB_LEASE_SECONDS))
+    return _in(timedelta(seconds=options.LEASE_SECONDS))
 
 
 def _words(span: timedelta) -> str:

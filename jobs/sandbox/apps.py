@@ -1,4 +1,4 @@
-"""The sandbox as a Django app; installed only while settings.SANDBOX is on."""
+"""The sandbox as a Django app; installed only where the option SANDBOX is on."""
 
 from django.apps import AppConfig
 

@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from django.conf import settings
 from PIL import Image
 from PIL.ExifTags import IFD
 
+from ..conf import options
 from . import samples
 from .services import free_port, stop_group
 from .visitor import Outcome, Unexpected, Visitor
@@ -37,6 +37,7 @@ OWN_SERVICES = (
     "SANDBOX_DATABASE_URL",
     "REDIS_URL",
     "EMAIL_URL",
+    "KINDS",
     "HTTPS",
     "BEHIND_PROXY",
     "ALLOWED_HOSTS",
@@ -97,7 +98,7 @@ def stack(folder: Path) -> Iterator[Site]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "run", "--no-samples"],
-            cwd=settings.BASE_DIR,
+            cwd=options.BASE_DIR,
             env=env,
             stdout=output,
             stderr=output,

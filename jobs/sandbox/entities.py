@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
 from django.template.defaultfilters import linebreaksbr
 from django.utils.html import format_html
 
+from ..conf import options
 from .models import Account, App, Picture, Status
 from .templatetags.sandbox import links
 
@@ -146,7 +146,7 @@ def _configuration() -> Json:
 def instance() -> Json:
     """https://docs.joinmastodon.org/entities/Instance/"""
     return {
-        "domain": settings.SANDBOX_URL.partition("://")[2],
+        "domain": options.SANDBOX_URL.partition("://")[2],
         "title": "Practice network",
         "version": "4.3.0 (compatible; Offload practice network)",
         "source_url": "",
@@ -162,7 +162,7 @@ def instance() -> Json:
 def instance_v1() -> Json:
     """https://docs.joinmastodon.org/entities/V1_Instance/"""
     return {
-        "uri": settings.SANDBOX_URL.partition("://")[2],
+        "uri": options.SANDBOX_URL.partition("://")[2],
         "title": "Practice network",
         "short_description": "A stand-in for a Mastodon server.",
         "description": "A stand-in for a Mastodon server, to practise with.",

@@ -18,7 +18,8 @@ from socket import socket
 
 from aiosmtpd.handlers import Mailbox
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from django.conf import settings
+
+from ..conf import options
 
 SLOW_SECONDS = 3
 REFUSED = {
@@ -30,8 +31,7 @@ GREYLISTED = "450 4.7.1 Greylisted: try again later"
 
 def folder() -> Path:
     """The Maildir."""
-    path: Path = settings.VAR_DIR / "mail"
-    return path
+    return options.VAR_DIR / "mail"
 
 
 def _wish(address: str) -> str:

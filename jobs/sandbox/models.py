@@ -8,13 +8,13 @@ import secrets
 from datetime import timedelta
 from uuid import uuid4
 
-from django.conf import settings
 from django.core.files.storage import FileSystemStorage, Storage
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from ..conf import options
 from .router import ALIAS
 
 CODE_LIFETIME = timedelta(minutes=10)
@@ -38,7 +38,7 @@ def covers(granted: str, wanted: str) -> bool:
 
 def picture_storage() -> Storage:
     """Where uploaded pictures are kept."""
-    return FileSystemStorage(location=settings.VAR_DIR / "network")
+    return FileSystemStorage(location=options.VAR_DIR / "network")
 
 
 class Account(models.Model):
@@ -57,12 +57,12 @@ class Account(models.Model):
     @property
     def url(self) -> str:
         """The account's page on the practice network."""
-        return f"{settings.SANDBOX_URL}/@{self.name}"
+        return f"{options.SANDBOX_URL}/@{self.name}"
 
     @property
     def avatar(self) -> str:
         """Address of the account's picture."""
-        return f"{settings.SANDBOX_URL}/avatars/{self.name}.png"
+        return f"{options.SANDBOX_URL}/avatars/{self.name}.png"
 
 
 class App(models.Model):
@@ -182,7 +182,7 @@ class Picture(models.Model):
     @property
     def url(self) -> str:
         """Address of the picture itself."""
-        return f"{settings.SANDBOX_URL}/media/{self.key}"
+        return f"{options.SANDBOX_URL}/media/{self.key}"
 
     @property
     def is_processed(self) -> bool:

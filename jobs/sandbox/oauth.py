@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from csp.decorators import csp_update
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from ..conf import options
 from . import entities
 from .api import parameters, text_of
 from .forms import AuthorizeForm
@@ -37,11 +37,11 @@ def metadata(request: HttpRequest) -> Answer:
     """https://docs.joinmastodon.org/methods/oauth/#authorization-server-metadata"""
     return Answer(
         {
-            "issuer": f"{settings.SANDBOX_URL}/",
-            "authorization_endpoint": f"{settings.SANDBOX_URL}/oauth/authorize",
-            "token_endpoint": f"{settings.SANDBOX_URL}/oauth/token",
-            "app_registration_endpoint": f"{settings.SANDBOX_URL}/api/v1/apps",
-            "revocation_endpoint": f"{settings.SANDBOX_URL}/oauth/revoke",
+            "issuer": f"{options.SANDBOX_URL}/",
+            "authorization_endpoint": f"{options.SANDBOX_URL}/oauth/authorize",
+            "token_endpoint": f"{options.SANDBOX_URL}/oauth/token",
+            "app_registration_endpoint": f"{options.SANDBOX_URL}/api/v1/apps",
+            "revocation_endpoint": f"{options.SANDBOX_URL}/oauth/revoke",
             "scopes_supported": sorted(SCOPES),
             "response_types_supported": ["code"],
             "grant_types_supported": ["authorization_code"],

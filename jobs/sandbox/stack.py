@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -28,6 +28,7 @@ from django.db import connections, transaction
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message, Printer
 
+from ..conf import options
 from .services import valkey_command
 
 DEMO = "demo@offload.example"
@@ -43,14 +44,18 @@ class Problem(Exception):
 
 def base_url() -> str:
     """Where the site is found from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)  # noqa: S104 (compared, not bound)
-    return f"http://[{host}]:{settings.PORT}" if ":" in host.strip("[]") else f"http://{host}:{settings.PORT}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(options.HOST, options.HOST)  # noqa: S104 (compared, not bound)
+    return f"http://[{host}]:{options.PORT}" if ":" in host.strip("[]") else f"http://{host}:{options.PORT}"
 
 
 def accounts_file() -> Path:
     """Where the passwords of the demo users are kept."""
-    path: Path = settings.VAR_DIR / "accounts.txt"
-    return path
+    return options.VAR_DIR / "accounts.txt"
+
+
+def redis_socket() -> Path:
+    """Where the embedded Valkey listens: the address that the site has unless REDIS_URL names another."""
+    return Path(unquote(urlsplit(options.REDIS_URL).path))
 
 
 # --- Before anything starts ------------------------------------------------------------------------------------------
@@ -59,7 +64,7 @@ def accounts_file() -> Path:
 @contextmanager
 def lock() -> Iterator[None]:
     """Hold the data folder: two stacks on one folder would fight over it. Raises Problem."""
-    path = settings.VAR_DIR / "run.lock"
+    path = options.VAR_DIR / "run.lock"
     try:
         file = path.open("a+")
     except OSError as error:
@@ -70,7 +75,7 @@ def lock() -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise Problem(
-                f"Offload already runs in {settings.VAR_DIR} (process {file.read()}): stop it first, or set VAR_DIR."
+                f"Offload already runs in {options.VAR_DIR} (process {file.read()}): stop it first, or set VAR_DIR."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -81,13 +86,13 @@ def lock() -> Iterator[None]:
 def check() -> None:
     """Find out what would go wrong once the processes run. Raises Problem."""
     with ExitStack() as held:
-        _bind(held, settings.HOST, settings.PORT, "HOST", "PORT")
-        network = urlsplit(settings.SANDBOX_URL)
+        _bind(held, options.HOST, options.PORT, "HOST", "PORT")
+        network = urlsplit(options.SANDBOX_URL)
         _bind(held, network.hostname or "", network.port or 80, "SANDBOX_URL", "SANDBOX_URL")
         if _embeds("EMAIL_URL"):
-            _bind(held, "127.0.0.1", settings.SANDBOX_SMTP_PORT, "SANDBOX_SMTP_PORT", "SANDBOX_SMTP_PORT")
+            _bind(held, "127.0.0.1", options.SANDBOX_SMTP_PORT, "SANDBOX_SMTP_PORT", "SANDBOX_SMTP_PORT")
     if _embeds("REDIS_URL"):
-        path = settings.REDIS_SOCKET
+        path = redis_socket()
         if len(os.fsencode(path)) > MAX_SOCKET_PATH:
             raise Problem(f"The path {path} is too long for a socket: set VAR_DIR to a folder with a shorter path.")
         with socket.socket(socket.AF_UNIX) as probe:
@@ -179,7 +184,7 @@ def commands() -> dict[str, list[str]]:
     manage = [sys.executable, "manage.py"]
     found = {}
     if _embeds("REDIS_URL"):
-        found["valkey"] = valkey_command(settings.VAR_DIR, settings.REDIS_SOCKET)
+        found["valkey"] = valkey_command(options.VAR_DIR, redis_socket())
     if _embeds("EMAIL_URL"):
         found["mail"] = [*manage, "mailcatcher"]
     found["network"] = [*manage, "practice_network"]
@@ -202,7 +207,7 @@ def run(when_started: Callable[[], None]) -> None:
     for name, command in names.items():
         # The shell that honcho starts is replaced by the process itself, whose exit code honcho so gets.
         stack.add_process(
-            name, f"exec {shlex.join(command)}", env={**os.environ, "PYTHONUNBUFFERED": "1"}, cwd=settings.BASE_DIR
+            name, f"exec {shlex.join(command)}", env={**os.environ, "PYTHONUNBUFFERED": "1"}, cwd=options.BASE_DIR
         )
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         # The terminal was closed. The processes have sessions of their own and would live on.

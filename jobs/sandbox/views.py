@@ -1,12 +1,12 @@
 """The sandbox's pages on the main site. Public on purpose: they show what the outside world would have received."""
 
 from csp.decorators import csp_update
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from ..conf import options
 from . import mail
 from .forms import BehaviourForm
 from .models import Behaviour, Delivery, Status
@@ -21,9 +21,9 @@ PRACTICE_INBOX = "practice"
 def home(request: HttpRequest) -> HttpResponse:
     """What the sandbox is, and how to use it."""
     context = {
-        "network_url": settings.SANDBOX_URL,
-        "smtp_port": settings.SANDBOX_SMTP_PORT,
-        "webhook_url": f"{settings.SANDBOX_URL}/webhooks/{PRACTICE_INBOX}/",
+        "network_url": options.SANDBOX_URL,
+        "smtp_port": options.SANDBOX_SMTP_PORT,
+        "webhook_url": f"{options.SANDBOX_URL}/webhooks/{PRACTICE_INBOX}/",
         "webhook_secret": webhook_secret(PRACTICE_INBOX),
     }
     return render(request, "sandbox/home.html", context)
@@ -45,7 +45,7 @@ def mail_detail(request: HttpRequest, key: str) -> HttpResponse:
 
 
 # The avatars and pictures are served by the practice network.
-@csp_update({"img-src": [settings.SANDBOX_URL]})
+@csp_update({"img-src": [options.SANDBOX_URL]})
 @require_http_methods(["GET", "HEAD", "POST"])
 def network(request: HttpRequest) -> HttpResponse:
     """All practice posts, the webhook deliveries, and the form that sets how the network behaves."""
@@ -59,6 +59,6 @@ def network(request: HttpRequest) -> HttpResponse:
         "behaviour": Behaviour.current(),
         "posts": Status.objects.select_related("account").prefetch_related("pictures")[:TIMELINE],
         "deliveries": Delivery.objects.all()[:TIMELINE],
-        "network_url": settings.SANDBOX_URL,
+        "network_url": options.SANDBOX_URL,
     }
     return render(request, "sandbox/network.html", context, status=400 if form.is_bound else 200)

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from ..conf import options
 from ..core import dispatch, pauses
 from ..kind import ROLE_OF, installed_kinds, kind_named
 from ..models import Job, Status, Worker
@@ -153,7 +153,7 @@ def workers() -> list[WorkerLine]:
             running=running.get(worker.name, 0),
             seen_seconds=max(worker.silence.total_seconds(), 0.0),
             dropped=worker.dropped,
-            silent=worker.silence.total_seconds() > settings.JOB_WORKER_SILENT_SECONDS,
+            silent=worker.silence.total_seconds() > options.WORKER_SILENT_SECONDS,
         )
         for worker in seen
     ]
@@ -165,7 +165,7 @@ def problems() -> list[str]:
     try:
         found += [
             _("No worker for %(role)s jobs has given a sign of life within %(seconds)g seconds.")
-            % {"role": role, "seconds": settings.JOB_WORKER_SILENT_SECONDS}
+            % {"role": role, "seconds": options.WORKER_SILENT_SECONDS}
             for role in sorted(roles_without_worker())
         ]
     except DatabaseError:

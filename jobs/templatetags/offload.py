@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import template
-from django.conf import settings
 from django.utils.safestring import mark_safe
 
+from ..conf import options
 from ..models import Job
 from ..web import job_status
 
@@ -48,4 +48,4 @@ def refresh(unfinished: bool) -> dict[str, Any]:
 @register.simple_tag
 def sandbox() -> bool:
     """`{% sandbox as sandbox %}`: whether the stand-ins for the outside world are on (mails go to the mail catcher)."""
-    return settings.SANDBOX
+    return options.SANDBOX

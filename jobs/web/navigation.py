@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest
 
+from ..conf import options
 from ..kind import Kind, installed_kinds
 
 
@@ -19,6 +19,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "site": {
             "forms": offered(),
             "links": [link for kind in installed_kinds() for link in kind.nav],
-            "sandbox": settings.SANDBOX,
+            "sandbox": options.SANDBOX,
         }
     }

@@ -1,7 +1,8 @@
 """The database connections of a worker process."""
 
-from django.conf import settings
 from django.db import connection
+
+from ..conf import options
 
 POOL_SECONDS = 10
 """How long a thread waits for a connection of the pool, before it counts as an outage of the database."""
@@ -24,7 +25,7 @@ def share_connections() -> None:
     connection.settings_dict = dict(shared)
     pool = {
         "min_size": 2,
-        "max_size": settings.DATABASE_POOL_SIZE,
+        "max_size": options.DATABASE_POOL_SIZE,
         "timeout": POOL_SECONDS,
         "reconnect_timeout": RECONNECT_SECONDS,
     }

@@ -16,7 +16,6 @@ from typing import Any, cast
 from uuid import UUID
 
 import rq
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django.db.models import F
 from django.db.models.functions import Now
@@ -24,6 +23,7 @@ from redis import RedisError, ResponseError
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
 
+from ..conf import options
 from ..core import dispatch, lifecycle
 from ..core.pauses import paused
 from ..kind import Queue, Role
@@ -107,7 +107,7 @@ class OffloadWorker(rq.Worker):
         self._redis_away_until = 0.0
         self._take = self.connection.register_script(TAKE)
         self._done = b""
-        self._beat = min(float(POP_SECONDS), settings.JOB_LEASE_SECONDS / 4)
+        self._beat = min(float(POP_SECONDS), options.LEASE_SECONDS / 4)
         self._clocks_apart = time.time() - time.monotonic()
         self._due: dict[str, float] = {}
         self._looked_at = self._frees_from = 0.0
@@ -187,11 +187,11 @@ class OffloadWorker(rq.Worker):
             self._stop_cancelled()
         if self._is_due("pause", PAUSE_SECONDS):
             self._paused = set(self.role.queues) & set(paused())
-        if self._is_due("sign of life", settings.JOB_WORKER_SILENT_SECONDS / 4):
+        if self._is_due("sign of life", options.WORKER_SILENT_SECONDS / 4):
             if not Worker.objects.filter(pk=self.name).update(seen_at=Now()):
                 self._register()
             self._with_redis(self._tell_rq)
-        if self._is_due("sweep", settings.JOB_SWEEP_SECONDS):
+        if self._is_due("sweep", options.SWEEP_SECONDS):
             self._sweep()
 
     def _renew(self) -> None:

@@ -14,9 +14,9 @@ from multiprocessing.connection import wait as wait_for_any
 from typing import Any, Protocol, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.db import close_old_connections, connections
 
+from ..conf import options
 from ..core import lifecycle
 from ..core.processes import end_with_parent
 from ..models import Job
@@ -55,8 +55,8 @@ class Claim:
     def is_due(self, now: float) -> bool:
         """Whether its lease is to be renewed, or its time is up."""
         if self.has_ended:
-            return now >= self.renewed_at + RENEW_ENDED_AFTER * settings.JOB_LEASE_SECONDS
-        return now >= min(self.renewed_at + RENEW_AFTER * settings.JOB_LEASE_SECONDS, self.ends_at)
+            return now >= self.renewed_at + RENEW_ENDED_AFTER * options.LEASE_SECONDS
+        return now >= min(self.renewed_at + RENEW_AFTER * options.LEASE_SECONDS, self.ends_at)
 
 
 class Runner(Protocol):

@@ -9,9 +9,9 @@ from contextlib import suppress
 from types import FrameType
 from uuid import uuid4
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
 
+from ..conf import options
 from ..core import lifecycle
 from ..core.processes import end_with_parent
 from ..kind import Role
@@ -87,7 +87,7 @@ def _fork(role: Role, concurrency: int | None, grace: float, token: str) -> int:
 
 
 def _work(role: Role, concurrency: int | None, grace: float, token: str) -> None:
-    default = settings.NETWORK_CONCURRENCY if role is Role.NETWORK else settings.MEDIA_CONCURRENCY
+    default = options.NETWORK_CONCURRENCY if role is Role.NETWORK else options.MEDIA_CONCURRENCY
     OffloadWorker(role, concurrency or default, grace, token).work()
 
 

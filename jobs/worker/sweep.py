@@ -11,11 +11,11 @@ import time
 from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
+from ..conf import options
 from ..core import dispatch, leftovers, lifecycle
 from ..kind import Queue
 from ..models import TURN_ON_A_RESOURCE, Job, Leader, Resource, Status, Worker
@@ -54,7 +54,7 @@ def prepare() -> None:
 def lead(worker: str) -> bool:
     """Become or stay the leader. One row in the database, on its clock, says who it is; see `prepare`."""
     mine = Q(worker=worker) | Q(until__lt=Now())
-    until = Now() + timedelta(seconds=max(LEADER_SECONDS, 3 * settings.JOB_SWEEP_SECONDS))
+    until = Now() + timedelta(seconds=max(LEADER_SECONDS, 3 * options.SWEEP_SECONDS))
     return bool(Leader.objects.filter(mine, task="sweep").update(worker=worker, until=until))
 
 
@@ -75,14 +75,14 @@ def sweep() -> None:
             logger.warning("job %s: worker %s fell silent, attempt %d is given up", job.pk, job.worker, job.attempt)
         if time.monotonic() > end:
             break
-    if settings.JOB_KEEP_DAYS:
+    if options.KEEP_DAYS:
         delete_old()
     leftovers.forget(end)
 
 
 def delete_old() -> None:
-    """Delete jobs that were finished JOB_KEEP_DAYS ago; not those that somebody still has to decide about."""
-    before = Now() - timedelta(days=settings.JOB_KEEP_DAYS)
+    """Delete jobs that were finished KEEP_DAYS ago; not those that somebody still has to decide about."""
+    before = Now() - timedelta(days=options.KEEP_DAYS)
     old = Job.objects.filter(finished_at__lt=before, has_turn=False).order_by("finished_at")
     lifecycle.delete(old.values_list("pk", flat=True)[:OLD])
 

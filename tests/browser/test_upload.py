@@ -139,8 +139,8 @@ def test_a_broken_upload_of_several_files_loses_none_of_them(open_page, user):
     assert Job.objects.count() == 2
 
 
-def test_limits_are_told_before_anything_is_sent(open_page, user, settings):
-    settings.MEDIA_MAX_FILES, settings.MEDIA_MAX_BYTES = 2, 1024
+def test_limits_are_told_before_anything_is_sent(open_page, user, offload):
+    offload(MEDIA_MAX_FILES=2, MEDIA_MAX_BYTES=1024)
     page = open_page("/jobs/new/media/", user=user)
     sent = []
     page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)

@@ -10,14 +10,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
-from pytest_django import Settings
 
+from jobs.conf import options
 from jobs.core import lifecycle, pauses
 from jobs.kind import Kind, Queue, Role, Submission
 from jobs.kinds.arithmetic.kind import ArithmeticKind
 from jobs.kinds.social.models import Account
 from jobs.models import Job, Status
-from tests.conftest import StartWorker
+from tests.conftest import Offload, StartWorker
 from tests.environment import VAR
 from tests.kind_app.kind import Crunch, Echo, Strict
 from tests.kinds.arithmetic.conftest import form
@@ -40,7 +40,7 @@ class Scene:
     user: User
     start_worker: StartWorker
     network: CarelessMastodon
-    settings: Settings
+    offload: Offload
 
     def submit(self, kind: Kind, *submissions: Submission, **options: Any) -> Job:
         """The last of the jobs."""
@@ -64,9 +64,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(user: User, start_worker: StartWorker, settings: Settings) -> Iterator[Scene]:
+def scene(user: User, start_worker: StartWorker, offload: Offload) -> Iterator[Scene]:
     with CarelessMastodon() as network:
-        yield Scene(user, start_worker, network, settings)
+        yield Scene(user, start_worker, network, offload)
 
 
 def reached(job: Job, status: Status) -> Job:
@@ -124,8 +124,8 @@ def no_worker(scene: Scene) -> Job:
 
 
 def no_redis(scene: Scene) -> Job:
-    scene.settings.REDIS_URL = f"unix://{VAR}/nobody-listens.sock"
-    scene.start_worker("--role", "network", env={"REDIS_URL": scene.settings.REDIS_URL})
+    scene.offload(REDIS_URL=f"unix://{VAR}/nobody-listens.sock")
+    scene.start_worker("--role", "network", env={"REDIS_URL": options.REDIS_URL})
     return scene.submit(Echo(), HELLO)
 
 

@@ -30,16 +30,16 @@ def test_a_message_carries_the_id_of_the_job_and_nothing_else(redis):
     assert b"secret" not in b"".join(message.values())
 
 
-def test_a_job_is_accepted_while_redis_is_away(settings):
-    settings.REDIS_URL = f"unix://{VAR}/nobody-listens.sock"
+def test_a_job_is_accepted_while_redis_is_away(offload):
+    offload(REDIS_URL=f"unix://{VAR}/nobody-listens.sock")
     (job,) = accept()
     assert Job.objects.runnable().get() == job
     assert dispatch.queue_lengths() is None
 
 
-def test_redis_is_left_alone_for_a_moment_after_it_did_not_answer(settings):
+def test_redis_is_left_alone_for_a_moment_after_it_did_not_answer(offload):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}"
+        offload(REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}")
         accept()
         accept()
         silent.accept()[0].close()

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.db.models.functions import Now
-from django.test import override_settings
 from django.utils import timezone
 
 from jobs.core import lifecycle
@@ -133,8 +132,8 @@ def test_a_payload_that_can_not_be_read_any_more_does_not_keep_the_rest(log):
     assert not Leftover.objects.exists()
 
 
-@override_settings(JOB_KEEP_DAYS=30)
-def test_old_jobs_are_deleted_where_a_retention_time_is_set():
+def test_old_jobs_are_deleted_where_a_retention_time_is_set(offload):
+    offload(KEEP_DAYS=30)
     old, holding, new = done(), accept(kind_name="strict", resource="r")[0], done()
     lifecycle.fail(started(holding), "c", "t")
     Job.objects.exclude(pk=new.pk).update(finished_at=timezone.now() - timedelta(days=31))

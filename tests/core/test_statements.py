@@ -7,13 +7,13 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F, Model, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from jobs.conf import options
 from jobs.core import lifecycle
 from jobs.kind import Queue, Submission
 from jobs.models import FIELDS, Attempt, Job, Pause, Resource, Status
@@ -67,7 +67,7 @@ def scene(user: User, other_user: User) -> Scene:
 
 
 def lease() -> timedelta:
-    return timedelta(seconds=settings.JOB_LEASE_SECONDS)
+    return timedelta(seconds=options.LEASE_SECONDS)
 
 
 def start_plainly(scene: Scene) -> None:

@@ -103,8 +103,8 @@ def test_a_job_that_no_worker_takes_for_long_is_not_said_to_start_in_a_moment(a_
     assert reason(job) == Wait(WaitReason.QUEUE, "Next in line: starts as soon as a worker takes it.", ahead=0)
 
 
-def test_a_job_that_is_late_since_redis_is_away_says_so(a_worker, settings):
-    settings.REDIS_URL = f"unix://{VAR}/nobody-listens.sock"
+def test_a_job_that_is_late_since_redis_is_away_says_so(a_worker, offload):
+    offload(REDIS_URL=f"unix://{VAR}/nobody-listens.sock")
     late, new = accept(run_at=timezone.now() - timedelta(minutes=1)), accept()
     assert reason(late).reason == "no_redis"
     assert reason(new).reason == "queue"

@@ -94,7 +94,9 @@ def test_the_environment_of_a_service_passes_the_deployment_check(service, tmp_p
 
 def test_the_sandbox_is_no_part_of_a_deployment(tmp_path):
     env = environment_of("web", DOT_ENV) | {"VAR_DIR": str(tmp_path)}
-    command = in_image(env, ["python", "-c", "from config import settings; print(settings.SANDBOX, settings.DEBUG)"])
+    command = in_image(
+        env, ["python", "-c", "from config.settings import DEBUG, options; print(options.SANDBOX, DEBUG)"]
+    )
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout == "False False\n"
 

@@ -56,10 +56,10 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
 
 
 @pytest.fixture
-def stage(transactional_db: None, child_env: dict[str, str], settings) -> Iterator[Stage]:
+def stage(transactional_db: None, child_env: dict[str, str], offload) -> Iterator[Stage]:
     """A Redis and a ledger of the test's own. This process uses that Redis too."""
     server, ledger = RedisServer(), Ledger()
-    settings.REDIS_URL = server.url
+    offload(REDIS_URL=server.url)
     stage = Stage(child_env, server, ledger)
     yield stage
     stage.stop()

@@ -124,8 +124,8 @@ def test_jobs_run_whose_worker_was_killed_between_their_hints_and_their_claim(st
 
 @pytest.mark.quick
 @pytest.mark.fault(10)
-def test_a_job_runs_once_when_the_reply_to_its_enqueue_is_lost(stage: Stage, proxy: Proxy, settings, figure: Figure):
-    settings.REDIS_URL = stage.env["REDIS_URL"]
+def test_a_job_runs_once_when_the_reply_to_its_enqueue_is_lost(stage: Stage, proxy: Proxy, offload, figure: Figure):
+    offload(REDIS_URL=stage.env["REDIS_URL"])
     stage.accept("tally", "x")
     proxy.set(Fault.DROP_REPLIES)
     jobs = [stage.accept("tally", "x"), stage.accept("tally", "y")]

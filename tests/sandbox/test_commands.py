@@ -67,6 +67,6 @@ def test_an_address_that_is_none_gets_one_sentence(start, url):
     process = start("practice_network", SANDBOX_URL=url)
     assert process.popen.wait(20) == 1
     assert "SANDBOX_URL" in process.log
-    assert "must look like http://127.0.0.1:8001" in process.log
+    assert "must be an address such as http://127.0.0.1:8001" in process.log
     assert "Traceback" not in process.log
     assert "Traceback" not in process.log

@@ -4,9 +4,9 @@ from email.message import EmailMessage
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
 from django.urls import reverse
 
+from jobs.conf import options
 from jobs.sandbox import mail
 
 pytestmark = [pytest.mark.stack, pytest.mark.apart]
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 @contextmanager
 def smtp():
-    with smtplib.SMTP("127.0.0.1", settings.SANDBOX_SMTP_PORT, timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", options.SANDBOX_SMTP_PORT, timeout=20) as client:
         yield client
 
 

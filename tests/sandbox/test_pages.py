@@ -2,6 +2,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from jobs.conf import options
 from jobs.sandbox.models import Behaviour
 from jobs.sandbox.webhooks import webhook_secret
 
@@ -14,7 +15,7 @@ pytestmark = [
 
 def test_the_first_page_says_where_everything_is(client, settings):
     page = client.get(reverse("sandbox:home")).content.decode()
-    assert settings.SANDBOX_URL in page
+    assert options.SANDBOX_URL in page
     assert webhook_secret("practice") in page
     assert "open to everybody" in page
 

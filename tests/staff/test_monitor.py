@@ -8,18 +8,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from jobs.conf import options
 from jobs.kind import installed_kinds
 from jobs.models import Job, Status, Worker
 from jobs.sandbox.services import free_port
 from jobs.staff import monitor
+from tests.conftest import Offload
 from tests.processes import ROOT
 
 FAR = timedelta(hours=1)
+
+NOBODY = "redis://127.0.0.1:1/0"
+"""An address where no Redis listens."""
 
 
 def make(status: Status = Status.PENDING, kind: str = "echo", queue: str = "network", **values: Any) -> Job:
@@ -110,10 +114,10 @@ def test_jobs_of_a_kind_that_is_not_installed_any_more_have_a_line_too() -> None
 
 @pytest.mark.django_db
 def test_a_worker_that_was_silent_for_too_long_is_marked() -> None:
-    worker(seen=timezone.now() - timedelta(seconds=settings.JOB_WORKER_SILENT_SECONDS + 30))
+    worker(seen=timezone.now() - timedelta(seconds=options.WORKER_SILENT_SECONDS + 30))
     (found,) = monitor.workers()
     assert found.silent
-    assert found.seen_seconds > settings.JOB_WORKER_SILENT_SECONDS
+    assert found.seen_seconds > options.WORKER_SILENT_SECONDS
 
 
 @pytest.mark.django_db
@@ -156,8 +160,8 @@ def test_the_json_holds_the_numbers_and_the_tables_but_no_payload(staff: Client,
 
 
 @pytest.mark.django_db
-@override_settings(REDIS_URL="redis://127.0.0.1:1/0")
-def test_the_monitor_says_when_redis_is_not_reachable(staff: Client) -> None:
+def test_the_monitor_says_when_redis_is_not_reachable(staff: Client, offload: Offload) -> None:
+    offload(REDIS_URL=NOBODY)
     assert staff.get("/admin/monitor/data.json").json()["redis"] is None
     assert "Redis is not reachable" in staff.get("/admin/monitor/").content.decode()
 
@@ -186,7 +190,7 @@ def test_healthz_is_ok_while_every_role_has_a_worker(client: Client, redis: Any)
 @pytest.mark.django_db
 def test_healthz_names_a_role_whose_only_worker_fell_silent(client: Client, redis: Any) -> None:
     worker("network")
-    worker("media", seen=timezone.now() - timedelta(seconds=settings.JOB_WORKER_SILENT_SECONDS + 30))
+    worker("media", seen=timezone.now() - timedelta(seconds=options.WORKER_SILENT_SECONDS + 30))
     answer = client.get("/healthz")
     assert answer.status_code == 503
     (problem,) = answer.json()["problems"]
@@ -203,8 +207,8 @@ def test_healthz_names_a_role_that_only_due_jobs_need(client: Client, redis: Any
 
 
 @pytest.mark.django_db
-@override_settings(REDIS_URL="redis://127.0.0.1:1/0")
-def test_healthz_says_that_redis_is_not_reachable(client: Client) -> None:
+def test_healthz_says_that_redis_is_not_reachable(client: Client, offload: Offload) -> None:
+    offload(REDIS_URL=NOBODY)
     worker("network")
     worker("media")
     answer = client.get("/healthz")
@@ -213,8 +217,10 @@ def test_healthz_says_that_redis_is_not_reachable(client: Client) -> None:
 
 
 @pytest.mark.django_db
-@override_settings(REDIS_URL="redis://127.0.0.1:1/0")
-def test_a_failing_healthz_writes_no_line_for_each_probe(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_healthz_writes_no_line_for_each_probe(
+    client: Client, offload: Offload, caplog: pytest.LogCaptureFixture
+) -> None:
+    offload(REDIS_URL=NOBODY)
     assert client.get("/healthz").status_code == 503
     client.get("/nowhere")
     assert "/nowhere" in caplog.text

@@ -1,13 +1,13 @@
 """One attempt in this process: what the kind sees, and what becomes of whatever it raises."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
 from django.db import OperationalError, connection
 
 from jobs.core import lifecycle
-from jobs.kind import ClaimLost, Failed, Kind, OnHold, Run, Submission, TryAgain, _kinds, register
+from jobs.kind import ClaimLost, Failed, Kind, OnHold, Run, Submission, TryAgain, _kinds
 from jobs.models import Job, Status, Worker
 from jobs.worker import execution
 
@@ -28,11 +28,10 @@ class Scripted(Kind):
 
 
 @pytest.fixture
-def scripted() -> Iterator[Scripted]:
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     scripted = Scripted()
-    register(scripted)
-    yield scripted
-    del _kinds["scripted"]
+    monkeypatch.setitem(_kinds, scripted.name, scripted)
+    return scripted
 
 
 def outcome(scripted: Scripted, script: Callable[[Run], Any]) -> Job:

@@ -123,22 +123,22 @@ def test_what_is_claimed_and_has_no_outcome_yet_is_bounded(start_worker: StartWo
     assert most <= bound
 
 
-def test_a_lease_is_renewed_when_a_quarter_of_it_is_over(settings):
-    settings.JOB_LEASE_SECONDS = 10
+def test_a_lease_is_renewed_when_a_quarter_of_it_is_over(offload):
+    offload(LEASE_SECONDS=10)
     claim = Claim(Job(), renewed_at=100, ends_at=200)
     assert not claim.is_due(102.4)
     assert claim.is_due(102.5)
 
 
-def test_a_lease_of_a_job_whose_outcome_is_about_to_be_written_is_renewed_later(settings):
-    settings.JOB_LEASE_SECONDS = 10
+def test_a_lease_of_a_job_whose_outcome_is_about_to_be_written_is_renewed_later(offload):
+    offload(LEASE_SECONDS=10)
     claim = Claim(Job(), renewed_at=100, ends_at=103, has_ended=True)
     assert not claim.is_due(103.9)
     assert claim.is_due(104)
 
 
-def test_a_lease_is_looked_at_when_the_time_of_its_job_is_up(settings):
-    settings.JOB_LEASE_SECONDS = 10
+def test_a_lease_is_looked_at_when_the_time_of_its_job_is_up(offload):
+    offload(LEASE_SECONDS=10)
     claim = Claim(Job(), renewed_at=100, ends_at=101)
     assert not claim.is_due(100.9)
     assert claim.is_due(101)

@@ -3,12 +3,11 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Job, KindForm, Submission
+from ...contract import Job, KindForm, Submission, options
 from .experiments import ALL
 
 RESOURCE = "lab"
@@ -47,7 +46,7 @@ class LabForm(KindForm):
     def clean_experiment(self) -> str:
         """One that can be done on this site."""
         name: str = self.cleaned_data["experiment"]
-        if ALL[name].needs_network and not settings.SANDBOX:
+        if ALL[name].needs_network and not options.SANDBOX:
             raise forms.ValidationError(_("This experiment calls the practice network, which is off on this site."))
         return name
 

@@ -12,8 +12,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.conf import settings
-
 PROCESSES = 2
 STOP_SECONDS = 10
 
@@ -21,12 +19,14 @@ STOP_SECONDS = 10
 @contextmanager
 def serving() -> Iterator[str]:
     """Serve the site. Yields its address; the server ends with the block, or with this process."""
+    from ...contract import options  # not by the program that this module is as well: it has no Django yet
+
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(256)
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, "--bind", f"fd://{listener.fileno()}", "config.wsgi"],
-            cwd=settings.BASE_DIR,
+            cwd=options.BASE_DIR,
             # Reached as it is, whatever stands in front of the site.
             env={**os.environ, "ALLOWED_HOSTS": "127.0.0.1", "HTTPS": "0", "WEB_CONCURRENCY": str(PROCESSES)},
             pass_fds=[listener.fileno()],

@@ -16,11 +16,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import requests
-from django.conf import settings
 from django.db.models.functions import Now
 from django.utils.translation import gettext, gettext_lazy
 
-from ...contract import Failed, Kind, Role, Run, TryAgain
+from ...contract import Failed, Kind, Role, Run, TryAgain, options
 from .models import Value
 from .work import work
 
@@ -119,7 +118,7 @@ def _on_threads(tasks: int) -> None:
 def _in_processes(tasks: int) -> None:
     """Programs of their own, since the process of a media job may have no children of Python's multiprocessing."""
     command = [sys.executable, "-m", f"{__package__}.work", str(ROUNDS)]
-    running = [subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL) for _ in range(tasks)]
+    running = [subprocess.Popen(command, cwd=options.BASE_DIR, stdout=subprocess.DEVNULL) for _ in range(tasks)]
     codes = [process.wait() for process in running]
     if any(codes):
         raise RuntimeError("a process of the comparison failed")
@@ -159,6 +158,6 @@ def call_slow_api(ms: int) -> dict[str, Any]:
     """The practice network's answer, which takes `ms` milliseconds. Raises requests.RequestException."""
     with requests.Session() as session:
         session.trust_env = False  # a proxy of the machine has no business with a server on loopback
-        answer = session.get(f"{settings.SANDBOX_URL}/practice/slow", params={"ms": ms}, timeout=(5, 20))
+        answer = session.get(f"{options.SANDBOX_URL}/practice/slow", params={"ms": ms}, timeout=(5, 20))
         answer.raise_for_status()
         return {"waited_ms": answer.json()["ms"]}

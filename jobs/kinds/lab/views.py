@@ -1,7 +1,6 @@
 """The lab's page, and the views that its third experiment visits."""
 
 import requests
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -10,7 +9,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from ...contract import Submission, jobs_of, submit
+from ...contract import Submission, jobs_of, options, submit
 from . import passes
 from .experiments import ALL
 from .steps import Call, call_slow_api
@@ -24,7 +23,7 @@ LATEST = 10
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """The experiments, my newest run, and links to those before."""
-    experiments = [one for one in ALL.values() if settings.SANDBOX or not one.needs_network]
+    experiments = [one for one in ALL.values() if options.SANDBOX or not one.needs_network]
     newest, *earlier = [*jobs_of(request).filter(kind="lab").order_by("-created_at", "-pk")[: LATEST + 1], None]
     context = {"experiments": experiments, "newest": newest, "earlier": earlier[:-1]}
     return render(request, "lab/home.html", {**context, "unfinished": newest and not newest.is_finished})

@@ -7,14 +7,13 @@ from typing import Any, cast
 from uuid import uuid4
 
 from django import forms
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import capfirst, filesizeformat
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from ...contract import Failed, Job, KindForm, Submission
+from ...contract import Failed, Job, KindForm, Submission, options
 from . import files, formats, pictures
 from .conversion import Quality
 from .models import MAX_NAME, MediaFile
@@ -106,8 +105,8 @@ class MediaForm(KindForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._folders: list[str] = []
-        self.most_files, self.most_bytes = settings.MEDIA_MAX_FILES, settings.MEDIA_MAX_TOTAL_BYTES
-        self.largest = settings.MEDIA_MAX_BYTES
+        self.most_files, self.most_bytes = options.MEDIA_MAX_FILES, options.MEDIA_MAX_TOTAL_BYTES
+        self.largest = options.MEDIA_MAX_BYTES
         self.fields["file"].help_text = _(
             "%(accepted)s. Up to %(files)s files of up to %(largest)s each, %(total)s together."
         ) % {

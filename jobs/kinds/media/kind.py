@@ -8,13 +8,12 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO, ClassVar, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, Kind, KindForm, OwnerKey, Role, Run
+from ...contract import Failed, Kind, KindForm, OwnerKey, Role, Run, options
 from . import files, formats, operations, pictures, recordings
 from .conversion import Limits, Output, Recipe
 from .forms import EditForm, MediaForm
@@ -181,7 +180,7 @@ def _open(path: str) -> BinaryIO:
 
 
 def _limits() -> Limits:
-    return Limits(settings.MEDIA_MAX_PIXELS, settings.MEDIA_MAX_SECONDS, settings.MEDIA_MAX_MEMORY)
+    return Limits(options.MEDIA_MAX_PIXELS, options.MEDIA_MAX_SECONDS, options.MEDIA_MAX_MEMORY)
 
 
 def _fetch(path: str, folder: Path) -> tuple[Path, formats.Format]:

@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from django.conf import settings
 from django.core.files import File
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from ...contract import Failed, OwnerKey
+from ...contract import Failed, OwnerKey, options
 from . import formats as known
 from . import pictures
 from .conversion import Limits
@@ -92,7 +91,7 @@ def fit(source: "BinaryIO | File[Any]", *, max_bytes: int, max_pixels: int, form
     encoders = [encoder for mime, encoder in _ENCODERS.items() if mime in formats]
     if not encoders:
         raise Failed("no_format", _("None of the picture formats that are accepted there can be made here."))
-    limits = Limits(settings.MEDIA_MAX_PIXELS, settings.MEDIA_MAX_SECONDS, settings.MEDIA_MAX_MEMORY)
+    limits = Limits(options.MEDIA_MAX_PIXELS, options.MEDIA_MAX_SECONDS, options.MEDIA_MAX_MEMORY)
     content, encoder, width, height = pictures.shrink(
         cast(BinaryIO, source), found, limits, encoders, max_bytes, max_pixels
     )

@@ -7,13 +7,12 @@ from tempfile import TemporaryFile
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext_lazy
 
-from ...contract import Kind, Role, Run
+from ...contract import Kind, Role, Run, options
 from . import archive
 
 FOLDER = "export"
@@ -39,7 +38,7 @@ class ExportKind(Kind):
     def run(self, run: Run) -> dict[str, Any]:
         """Result: bytes of the file, and how many jobs and files are in it."""
         # Without a name: if this process dies, nothing is left. Not in the system's folder, which may be in memory.
-        with TemporaryFile(dir=settings.VAR_DIR) as file:
+        with TemporaryFile(dir=options.VAR_DIR) as file:
             written = archive.write(file, get_user_model()._default_manager.get(pk=run.owner_id), run)
             size = file.tell()
             file.seek(0)

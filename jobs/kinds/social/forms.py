@@ -5,7 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
-from django.conf import settings
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ValidationError
 from django.core.files.storage import default_storage
@@ -17,7 +16,7 @@ from django.utils.text import Truncator, get_text_list
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from ...contract import KindForm, Submission
+from ...contract import KindForm, Submission, options
 from ..media import library
 from .lengths import TOO_MANY_BYTES, TOO_MANY_CHARACTERS, WarningPlace, too_long
 from .models import Account
@@ -90,8 +89,8 @@ class PictureField(forms.FileField):
         upload = super().clean(data, initial)
         if not upload:
             return None
-        if upload.size > settings.MEDIA_MAX_BYTES:
-            sizes = {"size": filesizeformat(upload.size), "limit": filesizeformat(settings.MEDIA_MAX_BYTES)}
+        if upload.size > options.MEDIA_MAX_BYTES:
+            sizes = {"size": filesizeformat(upload.size), "limit": filesizeformat(options.MEDIA_MAX_BYTES)}
             raise ValidationError(self.error_messages["too_large"], code="too_large", params=sizes)
         upload.seek(0)
         head = upload.read(HEAD_BYTES)

@@ -1,7 +1,7 @@
 """Every request to an address that a person typed, or that a server named, goes through here.
 
 requests-hardened connects to public IP addresses only, over TLS that is verified; redirects are not followed, and time
-and size of an answer are bounded. The one exception are the origins of settings.SANDBOX_ORIGINS, while settings.SANDBOX
+and size of an answer are bounded. The one exception are the origins of options.SANDBOX_ORIGINS, while options.SANDBOX
 is on: they may be on this machine and speak plain HTTP.
 
 What goes wrong is raised as the contract's errors, whose sentences also suit the form on which an account is connected.
@@ -18,7 +18,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.utils.text import Truncator
@@ -28,7 +27,7 @@ from requests_hardened.ip_filter import InvalidIPAddress, filter_host
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Url, parse_url
 
-from ...contract import Failed, JobError, TryAgain
+from ...contract import Failed, JobError, TryAgain, options
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
@@ -152,7 +151,7 @@ def named(name: object, url: str) -> str:
 
 def in_sandbox(url: str) -> bool:
     """Whether the URL belongs to the stand-ins of the outside world that this site was told to trust."""
-    return settings.SANDBOX and origin_of(url) in {origin_of(origin) for origin in settings.SANDBOX_ORIGINS}
+    return options.SANDBOX and origin_of(url) in {origin_of(origin) for origin in options.SANDBOX_ORIGINS}
 
 
 def is_web_address(url: object) -> bool:

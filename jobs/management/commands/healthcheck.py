@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from ...conf import options
 from ...models import Worker
 
 
@@ -21,7 +22,7 @@ class Command(BaseCommand):
         """Define the argument."""
         parser.add_argument("what", choices=["web", "worker"])
 
-    def handle(self, *, what: str, **options: Any) -> None:
+    def handle(self, *, what: str, **_: Any) -> None:
         """Check one thing."""
         if what == "web":
             _check_web()
@@ -32,13 +33,13 @@ class Command(BaseCommand):
 def _check_web() -> None:
     """Ask for the start page as the proxy in front would."""
     name = next(iter(settings.ALLOWED_HOSTS), "localhost").lstrip(".").replace("*", "localhost")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104 (compared, not bound)
-    connection = http.client.HTTPConnection(host, settings.PORT, timeout=8)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.HOST, options.HOST)  # noqa: S104 (compared, not bound)
+    connection = http.client.HTTPConnection(host, options.PORT, timeout=8)
     try:
         connection.request("GET", "/", headers={"Host": name, "X-Forwarded-Proto": "https"})
         status = connection.getresponse().status
     except OSError as error:
-        raise CommandError(f"The web server does not answer on {host} port {settings.PORT}: {error}") from None
+        raise CommandError(f"The web server does not answer on {host} port {options.PORT}: {error}") from None
     finally:
         connection.close()
     if status >= 400:

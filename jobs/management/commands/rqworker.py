@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from ...conf import options
 from ...kind import Role
 from ...worker.supervisor import serve
 
@@ -26,13 +26,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--concurrency",
             type=_positive,
-            help=f"jobs at once in one process (network: {settings.NETWORK_CONCURRENCY}, "
-            f"media: {settings.MEDIA_CONCURRENCY})",
+            help=f"jobs at once in one process (network: {options.NETWORK_CONCURRENCY}, "
+            f"media: {options.MEDIA_CONCURRENCY})",
         )
         parser.add_argument(
             "--grace",
             type=float,
-            default=settings.JOB_GRACE_SECONDS,
+            default=options.GRACE_SECONDS,
             help="seconds that running jobs get to end at shutdown (%(default)s)",
         )
 

@@ -38,8 +38,8 @@ def test_an_experiment_has_to_be_chosen(user, experiment):
     assert list(form(user, experiment, 5).errors) == ["experiment"]
 
 
-def test_without_the_sandbox_nothing_calls_the_practice_network(user, settings):
-    settings.SANDBOX = False
+def test_without_the_sandbox_nothing_calls_the_practice_network(user, offload):
+    offload(SANDBOX=False)
     assert form(user, "offload").errors == {
         "experiment": ["This experiment calls the practice network, which is off on this site."]
     }

@@ -35,8 +35,8 @@ def test_the_lab_offers_its_experiments(ann):
     assert re.findall(r'name="experiment" value="(\w+)"', page) == ["race", "locks", "offload"]
 
 
-def test_without_the_sandbox_the_lab_offers_what_needs_no_network(ann, settings):
-    settings.SANDBOX = False
+def test_without_the_sandbox_the_lab_offers_what_needs_no_network(ann, offload):
+    offload(SANDBOX=False)
     assert re.findall(r'name="experiment" value="(\w+)"', ann.get("/lab/").content.decode()) == ["race", "locks"]
 
 
@@ -138,8 +138,8 @@ def test_a_running_run_may_visit_a_plain_page_and_queue_a_call(user):
     assert (call.kind, call.payload, call.owner) == ("lab_call", {"ms": 5}, None)
 
 
-def test_a_slow_api_that_is_away_gets_a_gateway_error(user, settings):
-    settings.SANDBOX_URL = "http://127.0.0.1:9"
+def test_a_slow_api_that_is_away_gets_a_gateway_error(user, offload):
+    offload(SANDBOX_URL="http://127.0.0.1:9")
     job = accepted(user, "race", 3)
     lifecycle.start(job.pk, "a worker")
     answer = Client().post("/lab/try/waits/", headers={passes.HEADER: passes.issue(job.pk, 5)})

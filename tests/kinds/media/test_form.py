@@ -108,8 +108,8 @@ def test_no_file_gets_a_clear_sentence(user):
     assert form.errors["file"] == ["Please choose a file."]
 
 
-def test_a_file_over_the_limit_gets_a_clear_sentence(settings):
-    settings.MEDIA_MAX_BYTES = 2048
+def test_a_file_over_the_limit_gets_a_clear_sentence(offload):
+    offload(MEDIA_MAX_BYTES=2048)
 
     (sentence,) = errors(picture("JPEG"))
 
@@ -209,16 +209,16 @@ def test_what_is_wrong_with_one_of_several_files_is_told_by_its_name():
     ]
 
 
-def test_too_many_files_get_a_clear_sentence(settings):
-    settings.MEDIA_MAX_FILES = 2
+def test_too_many_files_get_a_clear_sentence(offload):
+    offload(MEDIA_MAX_FILES=2)
 
     form = form_of(*[(picture("PNG"), "a.png")] * 3)
 
     assert form.errors["file"] == ["These are 3 files. Please send up to 2 at once."]
 
 
-def test_files_that_are_too_large_together_get_a_clear_sentence(settings):
-    settings.MEDIA_MAX_TOTAL_BYTES = 1024
+def test_files_that_are_too_large_together_get_a_clear_sentence(offload):
+    offload(MEDIA_MAX_TOTAL_BYTES=1024)
 
     form = form_of(*[(picture("JPEG"), "a.jpg")] * 2)
 
@@ -226,8 +226,8 @@ def test_files_that_are_too_large_together_get_a_clear_sentence(settings):
     assert str(sentence).endswith("together. Please send up to 1.0\xa0KB at once.")
 
 
-def test_a_file_alone_may_have_what_one_file_may_have(settings):
-    settings.MEDIA_MAX_TOTAL_BYTES = 1024
+def test_a_file_alone_may_have_what_one_file_may_have(offload):
+    offload(MEDIA_MAX_TOTAL_BYTES=1024)
 
     assert form_of((picture("JPEG"), "a.jpg")).is_valid()
 

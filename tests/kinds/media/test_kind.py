@@ -15,6 +15,7 @@ from django.core.files import storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from jobs.conf import options
 from jobs.kinds.media import files
 from jobs.kinds.media.kind import MediaKind
 from jobs.models import Job, Status
@@ -79,12 +80,12 @@ def test_a_photo_becomes_nine_files_that_its_result_names(client, user):
     assert storage.default_storage.exists(job.payload["source"]), "the source is kept"
 
 
-def test_the_result_holds_no_path_of_the_machine(client, user, settings):
+def test_the_result_holds_no_path_of_the_machine(client, user):
     job = perform(upload(client, user, sample_sound(), "tone.wav"))
 
     result = result_of(job)
     text = json.dumps(result)
-    assert str(settings.VAR_DIR) not in text
+    assert str(options.VAR_DIR) not in text
     assert "/tmp" not in text
     assert "source" not in {entry["name"] for entry in result["files"]}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from jobs.conf import options
 from tests.kinds.media.making import film
 from tests.processes import ROOT
 
@@ -19,14 +20,13 @@ CODE = """
 import sys, django; django.setup()
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
-from django.conf import settings
-from jobs.contract import Failed
+from jobs.contract import Failed, options
 from jobs.kinds.media import formats, pictures, recordings
 from jobs.kinds.media.conversion import Limits
 from jobs.kinds.media.operations import Rotate
 source, outputs, encoder = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 found = formats.recognise(source.read_bytes()[:formats.HEAD_BYTES])
-limits = Limits(settings.MEDIA_MAX_PIXELS, settings.MEDIA_MAX_SECONDS, settings.MEDIA_MAX_MEMORY)
+limits = Limits(options.MEDIA_MAX_PIXELS, options.MEDIA_MAX_SECONDS, options.MEDIA_MAX_MEMORY)
 try:
     if encoder:
         turned = outputs / "edited.png"
@@ -104,31 +104,31 @@ def test_a_pixel_bomb_is_refused_within_512_mb(tmp_path, bomb, args):
 
 
 @pytest.mark.parametrize("name", ["PNG", "WEBP", "JPEG", "AVIF"])
-def test_the_largest_picture_allowed_is_converted_within_half_the_memory_of_a_job(tmp_path, settings, name):
+def test_the_largest_picture_allowed_is_converted_within_half_the_memory_of_a_job(tmp_path, name):
     mode = "RGB" if name == "JPEG" else "RGBA"
-    options = {"WEBP": {"method": 0}, "AVIF": {"speed": 10}}.get(name, {})
-    Image.new(mode, (8000, 5000)).save(tmp_path / "source", name, **options)
+    quickly = {"WEBP": {"method": 0}, "AVIF": {"speed": 10}}.get(name, {})
+    Image.new(mode, (8000, 5000)).save(tmp_path / "source", name, **quickly)
 
     code, peak = outcome(tmp_path / "source", tmp_path / "outputs")
 
     assert code == "converted"
-    assert peak < settings.MEDIA_MAX_MEMORY / MEBIBYTE / 2
+    assert peak < options.MEDIA_MAX_MEMORY / MEBIBYTE / 2
 
 
 @pytest.mark.parametrize("encoder", ["AVIF", "WEBP", "JPEG"])
-def test_the_largest_picture_allowed_is_edited_within_the_memory_of_a_job(tmp_path, settings, encoder):
+def test_the_largest_picture_allowed_is_edited_within_the_memory_of_a_job(tmp_path, encoder):
     Image.new("RGBA", (8000, 5000)).save(tmp_path / "source", "PNG")
 
     code, peak = outcome(tmp_path / "source", tmp_path / "outputs", encoder)
 
     assert code == "converted"
-    assert peak < settings.MEDIA_MAX_MEMORY / MEBIBYTE
+    assert peak < options.MEDIA_MAX_MEMORY / MEBIBYTE
 
 
-def test_a_4k_film_is_converted_within_the_memory_of_a_job(tmp_path, settings):
+def test_a_4k_film_is_converted_within_the_memory_of_a_job(tmp_path):
     source = film(tmp_path / "4k.mp4", "-preset", "ultrafast", size="3840x2160", seconds=0.4)
 
     code, peak = outcome(source, tmp_path / "outputs")
 
     assert code == "converted"
-    assert peak < settings.MEDIA_MAX_MEMORY / MEBIBYTE
+    assert peak < options.MEDIA_MAX_MEMORY / MEBIBYTE

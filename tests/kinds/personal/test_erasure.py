@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from jobs.conf import options
 from jobs.core import lifecycle
 from jobs.kind import ClaimLost, Submission
 from jobs.kinds.email.kind import mailbox
@@ -70,7 +70,7 @@ def test_the_account_goes_with_all_that_belongs_to_it(ann, user, tmp_path):
 
 def test_no_file_of_the_account_stays_in_the_storage(ann, user, monkeypatch):
     def stored() -> set[Path]:
-        return {path for path in (settings.VAR_DIR / "media").rglob("*") if path.is_file()}
+        return {path for path in (options.VAR_DIR / "media").rglob("*") if path.is_file()}
 
     monkeypatch.setattr(erasure, "BATCH", 1)
     before = stored()

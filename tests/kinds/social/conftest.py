@@ -11,6 +11,7 @@ from django.db import connections
 from django.db.models.functions import Now
 from django.http import QueryDict
 
+from jobs.conf import options
 from jobs.core import lifecycle
 from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account
@@ -24,13 +25,13 @@ Start = Callable[[type[StandIn]], Any]
 
 
 @pytest.fixture
-def start(settings) -> Iterator[Start]:
+def start(offload) -> Iterator[Start]:
     """Start a stand-in that the site trusts as it trusts the sandbox."""
     with ExitStack() as stack:
 
         def begin(kind: type[StandIn]) -> StandIn:
             server = stack.enter_context(kind())
-            settings.SANDBOX_ORIGINS = [*settings.SANDBOX_ORIGINS, server.origin]
+            offload(SANDBOX_ORIGINS=[*options.SANDBOX_ORIGINS, server.origin])
             return server
 
         yield begin

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
-from django.test import override_settings
 
+from jobs.conf import options
 from jobs.contract import Failed, JobError, TryAgain
 from jobs.kinds.social import http
 from tests.servers.stand_in import Reply, StandIn
@@ -23,9 +23,9 @@ def local() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def trusted(settings) -> Iterator[StandIn]:
+def trusted(offload) -> Iterator[StandIn]:
     with StandIn() as server:
-        settings.SANDBOX_ORIGINS = [server.origin]
+        offload(SANDBOX_ORIGINS=[server.origin])
         yield server
 
 
@@ -94,14 +94,14 @@ def test_a_web_address_is_understood_as_people_type_it(typed):
     assert http.origin_of(http.web_address(typed)) == "https://mastodon.example"
 
 
-def test_the_sandbox_is_trusted_to_the_port_and_only_while_it_is_on(trusted, local, settings):
+def test_the_sandbox_is_trusted_to_the_port_and_only_while_it_is_on(trusted, local, offload):
     trusted.routes["GET /"] = Reply("hello")
     assert http.request("GET", f"{trusted.origin}/", "X").body == b"hello"
     sneaky = f"{local.origin}\\@{trusted.origin.removeprefix('http://')}/"
     for url in (f"{local.origin}/", trusted.origin.replace("127.0.0.1", "localhost"), sneaky):
         with pytest.raises(Failed):
             http.request("GET", url, "X")
-    settings.SANDBOX = False
+    offload(SANDBOX=False)
     with pytest.raises(Failed):
         http.request("GET", f"{trusted.origin}/", "X")
     assert (len(trusted.asked), local.asked) == (1, [])
@@ -149,9 +149,9 @@ def test_a_body_that_is_no_json_object_has_no_fields(trusted, reply):
 @pytest.mark.parametrize(
     "raw", [b"HTTP/1.1 abc\r\n\r\n", b"garbage", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nnot gzip"]
 )
-def test_an_answer_that_is_not_http_is_no_answer(raw, settings):
+def test_an_answer_that_is_not_http_is_no_answer(raw, offload):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        settings.SANDBOX_ORIGINS = [f"http://127.0.0.1:{server.getsockname()[1]}"]
+        offload(SANDBOX_ORIGINS=[f"http://127.0.0.1:{server.getsockname()[1]}"])
 
         def answer() -> None:
             connection = server.accept()[0]
@@ -162,14 +162,14 @@ def test_an_answer_that_is_not_http_is_no_answer(raw, settings):
         thread = Thread(target=answer)
         thread.start()
         with pytest.raises(TryAgain, match=r"^X did not answer"):
-            http.request("GET", settings.SANDBOX_ORIGINS[0], "X")
+            http.request("GET", options.SANDBOX_ORIGINS[0], "X")
         thread.join()
 
 
-def test_a_server_without_a_valid_certificate_gets_no_request(trusted, settings):
-    settings.SANDBOX_ORIGINS = [trusted.origin.replace("http", "https")]
+def test_a_server_without_a_valid_certificate_gets_no_request(trusted, offload):
+    offload(SANDBOX_ORIGINS=[trusted.origin.replace("http", "https")])
     with pytest.raises(TryAgain, match=r"X has no valid certificate|X did not answer"):
-        http.request("GET", settings.SANDBOX_ORIGINS[0], "X")
+        http.request("GET", options.SANDBOX_ORIGINS[0], "X")
     assert trusted.asked == []
 
 
@@ -213,9 +213,9 @@ def test_a_moment_to_wait_for_is_in_the_future_and_bounded():
     assert seconds(Retry_After="999999999") == http.MAX_WAIT.total_seconds()
 
 
-@override_settings(SANDBOX=False)
-def test_without_the_sandbox_a_link_to_it_is_not_shown(settings):
-    assert not http.is_web_address(f"{settings.SANDBOX_URL}/@ann/1")
+def test_without_the_sandbox_a_link_to_it_is_not_shown(offload):
+    offload(SANDBOX=False)
+    assert not http.is_web_address(f"{options.SANDBOX_URL}/@ann/1")
     assert http.is_web_address("https://mastodon.example/@ann/1")
     for link in (
         "javascript:alert(1)",

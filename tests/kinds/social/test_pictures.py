@@ -79,8 +79,8 @@ def test_a_server_that_takes_fewer_pictures_is_named(user, mastodon_account):
     assert form.errors["picture_1"] == [f"{mastodon_account.who} takes one picture."]
 
 
-def test_a_picture_larger_than_this_site_takes_is_told(user, webhook_account, settings):
-    settings.MEDIA_MAX_BYTES = 100
+def test_a_picture_larger_than_this_site_takes_is_told(user, webhook_account, offload):
+    offload(MEDIA_MAX_BYTES=100)
     assert "The largest that is taken has 100" in form_of(user, [webhook_account], TWO[0]).errors["picture_1"][0]
 
 

@@ -4,9 +4,9 @@ import asyncio
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management import BaseCommand
 
+from ....conf import options
 from ... import mail
 from ...listening import listen
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         """--host, --port."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
         parser.add_argument(
-            "--port", type=int, default=settings.SANDBOX_SMTP_PORT, help="port to listen on (default: %(default)s)"
+            "--port", type=int, default=options.SANDBOX_SMTP_PORT, help="port to listen on (default: %(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

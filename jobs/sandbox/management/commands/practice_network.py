@@ -3,27 +3,27 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
+from ....conf import options
 from ...listening import listen
 from ...network import NetworkServer
 
 
 class Command(BaseCommand):
-    """Serve the practice network at settings.SANDBOX_URL; SIGTERM or Ctrl-C ends it."""
+    """Serve the practice network at options.SANDBOX_URL; SIGTERM or Ctrl-C ends it."""
 
     help = "Serves a practice social network that speaks the Mastodon client API, at SANDBOX_URL."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, **_: Any) -> None:
         """Serve until told to end."""
         try:
-            address = urlsplit(settings.SANDBOX_URL)
+            address = urlsplit(options.SANDBOX_URL)
             host, port = address.hostname, address.port or 80
         except ValueError:
             host = None
         if not host or address.scheme != "http":
-            raise CommandError("SANDBOX_URL must look like http://127.0.0.1:8001.")
+            raise CommandError("SANDBOX_URL must be an address such as http://127.0.0.1:8001.")
         listener = listen(host, port, what="The practice network", setting="SANDBOX_URL")
-        self.stdout.write(f"The practice network listens on {settings.SANDBOX_URL}.")
+        self.stdout.write(f"The practice network listens on {options.SANDBOX_URL}.")
         NetworkServer(listener).run()

@@ -5,9 +5,9 @@ import sys
 from typing import Any
 
 import requests
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from ....conf import options
 from ... import first_start, stack
 from ...visitor import Unexpected
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         """Define the option."""
         parser.add_argument("--no-samples", action="store_true", help="submit no sample jobs at the first start")
 
-    def handle(self, *, no_samples: bool, **options: Any) -> None:
+    def handle(self, *, no_samples: bool, **_: Any) -> None:
         """Run until told to stop."""
         try:
             with stack.lock():
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from None
         except KeyboardInterrupt:
             sys.exit(130)
-        self.stdout.write(f"Stopped. The data is in {settings.VAR_DIR}.")
+        self.stdout.write(f"Stopped. The data is in {options.VAR_DIR}.")
 
     def _welcome(self, new_passwords: dict[str, str], *, with_samples: bool) -> None:
         """Wait for the servers, submit the samples at the first start, and print where to go."""
@@ -61,7 +61,7 @@ class Command(BaseCommand):
     def _submit_samples(self) -> None:
         try:
             if first_start.submit_samples():
-                self._tell(f"A mail, a photo and a post were submitted for {stack.DEMO}: see My jobs.")
+                self._tell(f"Sample jobs were submitted for {stack.DEMO}: see My jobs.")
         except (Unexpected, requests.RequestException) as problem:
             self.stderr.write(f"The sample jobs could not all be submitted: {problem}")
 

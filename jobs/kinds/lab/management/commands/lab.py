@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.management.base import BaseCommand, CommandError
 
-from .....contract import Job, Status, cancel, submit, wait_of
+from .....contract import Job, Status, cancel, options, submit, wait_of
 from ...experiments import ALL
 from ...forms import LabForm
 from ...kind import LabKind
@@ -105,7 +104,7 @@ class Command(BaseCommand):
 
 def _possible() -> list[str]:
     """The experiments that this site can do."""
-    return [one.name for one in ALL.values() if settings.SANDBOX or not one.needs_network]
+    return [one.name for one in ALL.values() if options.SANDBOX or not one.needs_network]
 
 
 def _form(name: str, size: int | None) -> LabForm:
@@ -119,7 +118,7 @@ def _form(name: str, size: int | None) -> LabForm:
 def _workers(count: int) -> Iterator[None]:
     """Let so many workers run, each for both roles."""
     command = [sys.executable, "manage.py", "rqworker"]
-    started = [subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True) for _ in range(count)]
+    started = [subprocess.Popen(command, cwd=options.BASE_DIR, start_new_session=True) for _ in range(count)]
     try:
         yield
     finally:

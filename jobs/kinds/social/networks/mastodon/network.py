@@ -6,12 +6,11 @@ from hashlib import sha256
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .....contract import Run
+from .....contract import Run, options
 from ...lengths import REMOTE_MENTION, Rules, WarningPlace
 from ...models import Account
 from ...post import Post
@@ -34,8 +33,8 @@ class MastodonForm(ConnectForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if settings.SANDBOX:
-            hint = gettext("The practice network's address is %(url)s.") % {"url": settings.SANDBOX_URL}
+        if options.SANDBOX:
+            hint = gettext("The practice network's address is %(url)s.") % {"url": options.SANDBOX_URL}
             self.fields["server"].help_text = f"{self.fields['server'].help_text} {hint}"
 
     def clean_server(self) -> str:
