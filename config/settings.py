@@ -105,8 +105,9 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 # Salt of the keys that encrypt payloads and credentials; the keys themselves are derived from SECRET_KEY
-# (django-fernet-encrypted-fields). Changing it makes what is encrypted unreadable.
-SALT_KEY: str = env.str("SALT_KEY", "offload")
+# (django-fernet-encrypted-fields). Changing it makes what is encrypted unreadable. jobs/apps.py has the default.
+if _salt := env.str("SALT_KEY", ""):
+    SALT_KEY = _salt
 
 # --- Web -------------------------------------------------------------------------------------------------------------
 

@@ -1,11 +1,9 @@
-"""Every address of the site. A kind's own pages hang below its name."""
+"""Every address of the site."""
 
 from allauth.account.decorators import secure_admin_login
 from django.apps import apps
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-
-from jobs.web.kind_pages import kind_pages
 
 handler400 = "jobs.web.views.bad_request"
 handler404 = "jobs.web.views.not_found"
@@ -15,12 +13,10 @@ admin.site.site_header = admin.site.site_title = "Offload administration"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("jobs.staff.urls")),
+    path("", include("jobs.urls")),
     path("admin/rq/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.urls")),
-    path("", include("jobs.web.urls")),
-    *kind_pages(),
 ]
 if apps.is_installed("jobs.sandbox"):
     urlpatterns.append(path("sandbox/", include("jobs.sandbox.urls")))

@@ -25,7 +25,7 @@ from .core.actions import Action, actions_for
 from .kind import Queue, installed_kinds
 from .models import Attempt, Job, Submit, Worker
 from .sentences import Text
-from .staff.read_only import ReadOnly
+from .staff.read_only import ReadOnly, search_by_owner
 
 COUNT_UP_TO = 10_000
 """Rows of a list that can be paged through; beyond, search and filters lead on."""
@@ -141,7 +141,7 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ("owner",)
     list_per_page = 50
     view_on_site = False
-    search_fields = ("title", "owner__email", "resource", "error_code")
+    search_fields = ("title", search_by_owner(), "resource", "error_code")
     search_help_text = format_lazy(
         _(
             "A job's id, or a part of its title, of its owner's e-mail address, of its resource or of its error code. "
@@ -294,7 +294,7 @@ class SubmitAdmin(ReadOnly, admin.ModelAdmin):
 
     list_display = ("id", "kind", "owner", "created_at")
     list_select_related = ("owner",)
-    search_fields = ("=id", "owner__email")
+    search_fields = ("=id", search_by_owner())
     show_full_result_count = False
     paginator = CappedPaginator
     view_on_site = False

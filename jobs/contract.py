@@ -11,6 +11,7 @@ from .kind import (
     Kind,
     KindForm,
     OnHold,
+    OwnerKey,
     Role,
     Run,
     Stopped,
@@ -22,7 +23,7 @@ from .kind import (
 )
 from .models import Job, Status
 from .sentences import Sentence, Text, all_worded, worded
-from .staff.read_only import ReadOnly
+from .staff.read_only import ReadOnly, search_by_owner
 from .web.access import jobs_of, visitor_of
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Kind",
     "KindForm",
     "OnHold",
+    "OwnerKey",
     "ReadOnly",
     "Role",
     "Run",
@@ -52,6 +54,7 @@ __all__ = [
     "options",
     "register",
     "resume",
+    "search_by_owner",
     "submit",
     "visitor_of",
     "wait_of",

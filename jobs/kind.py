@@ -21,6 +21,8 @@ from . import sentences
 from .sentences import Sentence, Text
 
 Owner = AbstractBaseUser | AnonymousUser
+OwnerKey = Any
+"""The primary key of a user. Which type it has is the site's choice (AUTH_USER_MODEL): a number, a UUID, a text."""
 
 
 class Queue(StrEnum):
@@ -185,7 +187,7 @@ class Run(Protocol):
 
     job_id: UUID
     """Identifies the job; the same over all attempts, so it is the source of every idempotency key."""
-    owner_id: int | None
+    owner_id: OwnerKey
     """Primary key of the owner, None for a visitor's job."""
     attempt: int
     """Number of this attempt, from 1. It is the fencing token of everything written during the attempt."""
@@ -288,14 +290,14 @@ class Kind:
         """
         return ()
 
-    def belongings(self, owner_id: int) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
+    def belongings(self, owner_id: OwnerKey) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
         """What this kind keeps of a person beside jobs, for the export: a name ("accounts") and its rows as JSON data.
 
         No secrets. The rows are read one by one, so `QuerySet.iterator` keeps the memory small.
         """
         return ()
 
-    def forget_owner(self, owner_id: int) -> None:
+    def forget_owner(self, owner_id: OwnerKey) -> None:
         """Delete what is left of a person whose account is about to go: their jobs are gone already.
 
         Rows that hang on the account by a foreign key go with it. Called again if the worker died.

@@ -146,7 +146,7 @@ class Job(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     # The index of the list begins with the owner.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="jobs", db_index=False
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+", db_index=False
     )
     visitor = models.CharField(max_length=32, blank=True, default="")
     submit = models.ForeignKey(Submit, models.SET_NULL, null=True, blank=True, related_name="jobs")

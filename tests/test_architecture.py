@@ -2,7 +2,10 @@
 
 import ast
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -23,7 +26,7 @@ FLOORS = {
     "contract": 5,
     "kinds": 6,
     "sandbox": 7,
-    **dict.fromkeys(("admin", "checks", "management", "migrations", "templatetags"), 8),
+    **dict.fromkeys(("admin", "checks", "management", "migrations", "templatetags", "urls"), 8),
     "apps": 9,
 }
 """The rooms of jobs/, from the ground up; on top is where Django looks. Rooms on one floor don't know each other."""
@@ -243,3 +246,47 @@ def test_every_direct_dependency_has_its_reason(name: str) -> None:
     reasons = (ROOT / "docs" / "dependencies.md").read_text()
     packages = [re.split(r"[\[~=<> ;]", line)[0] for line in requirements(ROOT / "requirements" / name)]
     assert [package for package in packages if f"\n| {package} | " not in reasons] == []
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+"""What a part of the wheel needs beside what all of it does."""
+THROUGH = {"urllib3": "requests"}
+"""What is imported from a package that another one brings, whose business it is to."""
+
+
+def package(requirement: str) -> str:
+    """The name in a requirement, as every spelling of it is read:
+    https://packaging.python.org/en/latest/specifications/name-normalization/
+    """
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[~=<> ;]", requirement)[0]).lower()
+
+
+def brought_by(extra: str) -> set[str]:
+    """The packages that come with an extra of the wheel, and those that always do."""
+    found = set(map(package, PROJECT["dependencies"]))
+    for requirement in EXTRAS.get(extra, ()):
+        if package(requirement) == PROJECT["name"]:
+            for other in requirement[requirement.index("[") + 1 : -1].split(","):
+                found |= brought_by(other)
+        found.add(package(requirement))
+    return found
+
+
+def test_the_wheel_asks_for_what_the_site_is_locked_with() -> None:
+    asked = {*PROJECT["dependencies"], *(one for extra in EXTRAS.values() for one in extra)}
+    others = {one for one in asked if package(one) != PROJECT["name"]}
+    assert others - set(requirements(ROOT / "requirements" / "base.in")) == set()
+
+
+def test_each_part_of_the_wheel_imports_only_what_comes_with_it() -> None:
+    distributions = packages_distributions()
+    missing = set()
+    for module, source in modules():
+        part = module.split(".")[2] if below(module, "jobs.kinds") and module.count(".") > 1 else room(module)
+        for name in {name.partition(".")[0] for name in imports(source, module)} if below(module, "jobs") else ():
+            if name in sys.stdlib_module_names or name == "jobs":
+                continue
+            if not {THROUGH.get(name), *map(package, distributions.get(name, []))} & brought_by(part):
+                missing.add(f"{module} imports {name}, which the extra {part!r} does not bring")
+    assert not missing

@@ -103,10 +103,34 @@ def test_a_spelled_status_is_seen() -> None:
     assert bare_statuses("job.status != 'succeeded'") == ["succeeded"]
 
 
+# --- Whoever the users are -------------------------------------------------------------------------------------------
+
+
+def names_the_user_model(source: str) -> bool:
+    """Whether a module imports Django's own User, which a site may have replaced (AUTH_USER_MODEL)."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and node.module == "django.contrib.auth.models"
+        and any(alias.name == "User" for alias in node.names)
+        for node in ast.walk(ast.parse(source))
+    )
+
+
+def test_nothing_in_jobs_takes_the_site_to_have_djangos_own_users() -> None:
+    named = [module for module, source in modules() if below(module, "jobs") and names_the_user_model(source)]
+    assert named == []
+
+
+def test_an_import_of_djangos_own_user_is_seen() -> None:
+    assert names_the_user_model("def f():\n    from django.contrib.auth.models import AbstractBaseUser, User")
+
+
 # --- The only setting of ours is OFFLOAD, which jobs/conf.py reads ---------------------------------------------------
 
-WITHOUT_DEFAULT = {"ROOT_URLCONF"}
-"""Django's settings that its own defaults do not list: https://docs.djangoproject.com/en/5.2/ref/settings/"""
+WITHOUT_DEFAULT = {"ROOT_URLCONF", "SALT_KEY"}
+"""Settings of Django, and of the package that encrypts, that Django's own defaults do not list:
+https://docs.djangoproject.com/en/5.2/ref/settings/
+"""
 READS_OFFLOAD = {"jobs.conf", "jobs.checks"}
 
 

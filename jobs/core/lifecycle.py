@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, connection, transaction
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Now
@@ -63,7 +63,7 @@ def submit(
     kind: Kind,
     submissions: Sequence[Submission],
     *,
-    owner: User | None,
+    owner: AbstractBaseUser | None,
     visitor: str = "",
     idempotency_key: str = "",
     fingerprint: str = "",
@@ -80,7 +80,7 @@ def submit(
             together = None
             if owner and (idempotency_key or len(submissions) > 1):
                 together = Submit.objects.create(
-                    owner=owner,
+                    owner_id=owner.pk,
                     kind=kind.name,
                     idempotency_key=idempotency_key or uuid4().hex,
                     fingerprint=fingerprint,
@@ -96,7 +96,7 @@ def submit(
                     raise ValueError(f"{its_kind}: only jobs of Role.NETWORK can be urgent.")
                 row = Job(
                     id=ids[index],
-                    owner=owner,
+                    owner_id=owner.pk if owner else None,
                     visitor=visitor,
                     submit=together,
                     kind=its_kind.name,
@@ -141,7 +141,7 @@ def _inserted(rows: Iterable[Job], run_at: datetime | None) -> list[Job]:
     return [Job.from_db(connection.alias, list(one), list(one.values())) for one in values]
 
 
-def find(owner: User | None, idempotency_key: str, fingerprint: str) -> Accepted | None:
+def find(owner: AbstractBaseUser | None, idempotency_key: str, fingerprint: str) -> Accepted | None:
     """The earlier submit of this owner with this key, or None.
 
     fingerprint: a hash of what was asked for. Raises KeyReused if the key came with another one.
@@ -149,7 +149,7 @@ def find(owner: User | None, idempotency_key: str, fingerprint: str) -> Accepted
     """
     if owner is None or not idempotency_key:
         return None
-    earlier = Submit.objects.filter(owner=owner, idempotency_key=idempotency_key).first()
+    earlier = Submit.objects.filter(owner=owner.pk, idempotency_key=idempotency_key).first()
     if earlier is None:
         return None
     if earlier.fingerprint != fingerprint:

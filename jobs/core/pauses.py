@@ -11,6 +11,9 @@ from ..models import Pause
 
 logger = logging.getLogger(__name__)
 
+LONGEST_NAME = Pause._meta.get_field("by").max_length
+"""Characters that a row has for who paused it; where people sign in with addresses, those can be longer."""
+
 
 def paused() -> dict[str, Pause]:
     """The paused queues by name."""
@@ -23,7 +26,7 @@ def pause(queue: Queue, reason: str, by: str) -> None:
     reason: for everybody whose job waits. by: the name of the member of staff.
     """
     Pause.objects.update_or_create(
-        queue=queue, defaults={"reason": reason}, create_defaults={"reason": reason, "by": by}
+        queue=queue, defaults={"reason": reason}, create_defaults={"reason": reason, "by": by[:LONGEST_NAME]}
     )
     logger.warning("the %s queue was paused by %s: %s", queue, by, reason)
 

@@ -5,14 +5,13 @@ uses the site as anybody would.
 import time
 
 import requests
-from django.contrib.auth.models import User
 from django.core.mail import EmailMessage, get_connection
 
 from ..conf import options
 from ..kind import kind_named
 from ..models import Job
 from . import samples
-from .stack import DEMO, base_url, kept_password
+from .stack import DEMO, base_url, kept_password, user_of
 from .visitor import Unexpected, Visitor
 
 WELCOME = """Welcome to Offload.
@@ -48,9 +47,9 @@ def submit_samples() -> bool:
 
     Returns whether it did. Raises Unexpected or requests.RequestException.
     """
-    user = User.objects.get(username=DEMO.partition("@")[0])
+    user = user_of(DEMO)
     password = kept_password(DEMO)
-    if password is None or Job.objects.filter(owner=user).exists():
+    if user is None or password is None or Job.objects.filter(owner=user.pk).exists():
         return False
     mail = EmailMessage(
         "Welcome to Offload", WELCOME.format(site=base_url()), to=[DEMO], connection=get_connection(owner=user)

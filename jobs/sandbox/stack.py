@@ -21,7 +21,8 @@ from urllib.parse import unquote, urlsplit
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.management import call_command
 from django.db import connections, transaction
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
@@ -131,16 +132,29 @@ def prepare() -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
+def _names(email: str) -> dict[str, str]:
+    """What tells a demo user from others, in the columns of the site's user model."""
+    users = get_user_model()
+    return {users.USERNAME_FIELD: email.partition("@")[0], users.get_email_field_name(): email}
+
+
+def user_of(email: str) -> AbstractBaseUser | None:
+    """The demo user with that address, None if it is not there."""
+    users = get_user_model()
+    return users._default_manager.filter(**{users.USERNAME_FIELD: _names(email)[users.USERNAME_FIELD]}).first()
+
+
 def create_users() -> dict[str, str]:
     """Make the demo user and the demo staff user where they are missing. Returns the new ones' passwords by address."""
     passwords = {}
     with transaction.atomic():
         for email, staff in ((DEMO, False), (STAFF, True)):
-            name = email.partition("@")[0]
-            if User.objects.filter(username=name).exists():
+            if user_of(email):
                 continue
             passwords[email] = secrets.token_urlsafe(12)
-            user = User.objects.create_user(name, email, passwords[email], is_staff=staff, is_superuser=staff)
+            user = get_user_model().objects.create_user(
+                **_names(email), password=passwords[email], is_staff=staff, is_superuser=staff
+            )
             EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         if passwords:
             _keep(passwords)

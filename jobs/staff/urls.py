@@ -1,4 +1,4 @@
-"""Where the monitor and /healthz live. To be included before the admin's own URLs, which end in a catch-all."""
+"""Where the monitor and /healthz live."""
 
 from django.contrib import admin
 from django.urls import path

@@ -17,9 +17,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from ..core.statements import AnyGiven, Given, Select
+from ..kind import OwnerKey
 from ..models import FIELDS, Job, JobQuerySet
 
-Who = tuple[int | None, str]
+Who = tuple[OwnerKey | None, str]
 """Who asks: the user's id and the session's visitor token, None and "" if there are none."""
 SESSION_KEY = "offload_visitor"
 UNSEEN = (
@@ -83,8 +84,8 @@ def vouched(request: HttpRequest) -> Who:
     # The session's key is part of the signature: without that session's own cookie this one is worth nothing.
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     said = (session_key and request.get_signed_cookie(COOKIE, "", salt=session_key, max_age=VOUCHED)) or ""
-    owner, _, visitor = said.partition(".")
-    return int(owner) if owner else None, visitor
+    owner, _, visitor = said.rpartition(".")
+    return FIELDS["owner_id"].to_python(owner) if owner else None, visitor
 
 
 def vouch(request: HttpRequest, response: HttpResponse) -> HttpResponse:

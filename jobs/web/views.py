@@ -9,12 +9,13 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, render, resolve_url
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
@@ -26,6 +27,7 @@ from ..kind import Kind, KindForm, kind_named
 from ..models import Job, JobQuerySet
 from . import access, job_list, job_status, submit_request
 from .access import UNSEEN, jobs_of, listed
+from .navigation import offered
 from .polling import AT_ONCE, asked_for
 from .schedule_form import ScheduleForm
 
@@ -40,7 +42,7 @@ Params = ParamSpec("Params")
 class SignedInRequest(HttpRequest):
     """A request that has passed `signed_in`."""
 
-    user: User
+    user: AbstractBaseUser  # type: ignore[assignment]  # whatever the site's user model is
 
 
 def signed_in(
@@ -101,7 +103,7 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
 
 
 def _submit(
-    owner: User, kind: Kind, form: KindForm, schedule: ScheduleForm, asked: submit_request.Intake
+    owner: AbstractBaseUser, kind: Kind, form: KindForm, schedule: ScheduleForm, asked: submit_request.Intake
 ) -> lifecycle.Accepted | None:
     """Hand the jobs of a valid form to the lifecycle, once for each key; None if the form is not valid.
 
@@ -249,7 +251,7 @@ def my_jobs(request: SignedInRequest) -> HttpResponse:
     if not asked.is_valid():
         return render(request, "offload/list.html", {"filters": asked}, status=400)
     page = job_list.read(listed(request).defer(*UNSEEN), asked)
-    return render(request, "offload/list.html", {"filters": asked, "page": page})
+    return render(request, "offload/list.html", {"filters": asked, "page": page, "offered": offered()})
 
 
 @require_safe
@@ -257,7 +259,8 @@ def my_jobs(request: SignedInRequest) -> HttpResponse:
 def home(request: HttpRequest) -> HttpResponse:
     """The start page: what this is, what can be done here, and my latest jobs."""
     latest = listed(request).defer(*UNSEEN).order_by("-created_at", "-pk")[:LATEST]
-    return render(request, "offload/home.html", {"jobs": latest})
+    context = {"jobs": latest, "offered": offered(), "sign_in": resolve_url(settings.LOGIN_URL)}
+    return render(request, "offload/home.html", context)
 
 
 # --- Change ----------------------------------------------------------------------------------------------------------

@@ -42,6 +42,12 @@ def test_no_job_of_a_paused_queue_can_be_claimed():
     assert lifecycle.start(job.pk, "w") is not None
 
 
+def test_staff_whose_name_is_a_long_address_can_pause_a_queue():
+    address = "a" * 240 + "@example.org"
+    pauses.pause(Queue.NETWORK, "New disks.", by=address)
+    assert Pause.objects.get().by == address[: pauses.LONGEST_NAME]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_workers_start_nothing_while_paused_go_on_with_what_runs_and_start_again(start_worker):
     start_worker("--role", "network")

@@ -10,6 +10,7 @@ class ArithmeticConfig(AppConfig):
     name = __name__.rpartition(".")[0]
     label = "offload_arithmetic"
     verbose_name = gettext_lazy("Arithmetic")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Make the kind known to the core."""

@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
@@ -95,7 +94,7 @@ class ArithmeticForm(KindForm):
         A value that was made for a submit which was not accepted after all stays: it is empty, and another may use it.
         """
         data = self.cleaned_data
-        value, _made = Value.objects.get_or_create(owner=cast(User, self.owner), name=data["value"])
+        value, _made = Value.objects.get_or_create(owner_id=self.owner.pk, name=data["value"])
         operation, operand = exact.Operation(data["operation"]), exact.written(data["operand"])
         payload = {"value": value.pk, "operation": operation, "operand": operand, "delay": data["delay"] or 0}
         return [Submission(payload, f"{value.name} {operation.sign} {operand}", value.resource)]

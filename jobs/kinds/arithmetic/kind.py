@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from ...contract import Kind, Role, Run
+from ...contract import Kind, OwnerKey, Role, Run
 from . import exact
 from .forms import ArithmeticForm
 from .models import Change, Value
@@ -56,7 +56,7 @@ class ArithmeticKind(Kind):
             "wrote": change.wrote,
         }
 
-    def belongings(self, owner_id: int) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
+    def belongings(self, owner_id: OwnerKey) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
         """The values and their histories. (A deleted job leaves its change: it is a part of the value.)"""
         yield "values", Value.objects.filter(owner=owner_id).values("pk", "name", "number", "created_at").iterator()
         changes = Change.objects.filter(value__owner=owner_id).order_by("value", "place")

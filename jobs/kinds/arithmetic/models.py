@@ -21,7 +21,7 @@ class Value(models.Model):
     number: what it is now. changes_made: how many changes led to it, the place of the newest in its history.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="values")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     name = models.CharField(max_length=MAX_NAME)
     number = models.CharField(max_length=MAX_LENGTH, default="0")
     changes_made = models.PositiveIntegerField(default=0)

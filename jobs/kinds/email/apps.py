@@ -10,6 +10,7 @@ class EmailConfig(AppConfig):
     name = __name__.rpartition(".")[0]
     label = "offload_email"
     verbose_name = gettext_lazy("E-mail")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Make the kind known."""

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from email.utils import parseaddr
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
@@ -41,7 +41,7 @@ class JobEmailBackend(BaseEmailBackend):
         self,
         fail_silently: bool = False,
         *,
-        owner: User | None = None,
+        owner: AbstractBaseUser | None = None,
         visitor: str = "",
         urgent: bool = False,
         **kwargs: Any,

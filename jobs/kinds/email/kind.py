@@ -24,7 +24,7 @@ from django.conf import settings
 from django.core.mail.utils import DNS_NAME
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, Job, JobError, Kind, Run, Sentence, TryAgain, cancel, delete
+from ...contract import Failed, Job, JobError, Kind, OwnerKey, Run, Sentence, TryAgain, cancel, delete
 from .sentences import SENTENCES
 
 logger = logging.getLogger(__name__)
@@ -62,12 +62,12 @@ class EmailKind(Kind):
             "server_said": run.kept["server_said"],
         }
 
-    def belongings(self, owner_id: int) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
+    def belongings(self, owner_id: OwnerKey) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
         """The addresses of the account."""
         addresses = EmailAddress.objects.filter(user=owner_id).order_by("pk")
         yield "addresses", addresses.values("email", "verified", "primary").iterator()
 
-    def forget_owner(self, owner_id: int) -> None:
+    def forget_owner(self, owner_id: OwnerKey) -> None:
         """Delete the mails to this person that are nobody's: those that were asked for without being signed in."""
         addresses = EmailAddress.objects.filter(user=owner_id).values_list("email", flat=True)
         lines = [mailbox(address, urgent) for address in addresses for urgent in (True, False)]

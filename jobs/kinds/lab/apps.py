@@ -10,6 +10,7 @@ class LabConfig(AppConfig):
     name = __name__.rpartition(".")[0]
     label = "offload_lab"
     verbose_name = gettext_lazy("Lab")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Make the kinds known to the core."""

@@ -10,6 +10,7 @@ class MediaConfig(AppConfig):
     name = __name__.rpartition(".")[0]
     label = "offload_media"
     verbose_name = gettext_lazy("Media files")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Register both kinds."""

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, Kind, KindForm, Role, Run, Sentence, Text, options
+from ...contract import Failed, Kind, KindForm, OwnerKey, Role, Run, Sentence, Text, options
 from . import files, formats, operations, pictures, recordings
 from .conversion import Limits, Output, Recipe
 from .forms import EditForm, MediaForm
@@ -93,7 +93,7 @@ class MediaKind(_VersionKind):
                     files.delete_folder(useless)
             raise
         with run.transaction():
-            file = MediaFile.objects.create(owner_id=cast(int, run.owner_id), name=name, type=converted.type)
+            file = MediaFile.objects.create(owner_id=run.owner_id, name=name, type=converted.type)
             return Version.objects.create(
                 file=file,
                 number=1,
@@ -114,7 +114,7 @@ class MediaKind(_VersionKind):
             suffix = PurePath(payload.get("name", "")).suffix
             yield f"original{suffix if suffix.isascii() else ''}", partial(_open, payload["source"])
 
-    def belongings(self, owner_id: int) -> Iterator[tuple[str, Iterable[Mapping[str, Any]]]]:
+    def belongings(self, owner_id: OwnerKey) -> Iterator[tuple[str, Iterable[Mapping[str, Any]]]]:
         """Which files the person has, and what was done with them."""
         versions = Version.objects.filter(file__owner=owner_id).select_related("file").order_by("file", "number")
         yield "files", (version.told for version in versions.iterator(500))

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 from django.core.files import File
 from django.db.models import QuerySet
 
-from ...contract import Failed, options
+from ...contract import Failed, OwnerKey, options
 from . import formats as known
 from . import pictures
 from .conversion import Limits
@@ -46,12 +46,12 @@ class Picture:
     height: int
 
 
-def pictures_of(owner_id: int, limit: int = 24) -> list[Picture]:
+def pictures_of(owner_id: OwnerKey, limit: int = 24) -> list[Picture]:
     """The newest pictures of a person that the media kind has converted, the newest first."""
     return [_picture(version) for version in _newest(owner_id)[:limit]]
 
 
-def picture_of(owner_id: int, id: int) -> Picture | None:
+def picture_of(owner_id: OwnerKey, id: int) -> Picture | None:
     """The person's picture with this id, or None."""
     version = _newest(owner_id).filter(file=id).first()
     return _picture(version) if version else None
@@ -98,7 +98,7 @@ def fit(source: "BinaryIO | File[Any]", *, max_bytes: int, max_pixels: int, form
     return Fitted(content, mime, width, height)
 
 
-def _newest(owner_id: int) -> "QuerySet[Version]":
+def _newest(owner_id: OwnerKey) -> "QuerySet[Version]":
     """The newest version of each of the person's pictures."""
     mine = Version.objects.newest().filter(file__owner=owner_id, file__type="image")
     return mine.select_related("file").order_by("-file")

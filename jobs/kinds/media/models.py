@@ -22,7 +22,7 @@ class MediaFile(models.Model):
     type: image, video or audio. name: what its owner calls it.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="media_files")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     name = models.CharField(max_length=MAX_NAME)
     type = models.CharField(max_length=10)
     created_at = models.DateTimeField(db_default=Now())

@@ -10,6 +10,7 @@ class PersonalConfig(AppConfig):
     name = __name__.rpartition(".")[0]
     label = "offload_personal"
     verbose_name = gettext_lazy("Personal data")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Make the kinds known."""

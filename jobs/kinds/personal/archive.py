@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -37,9 +38,9 @@ class Written:
     files: int
 
 
-def write(file: IO[bytes], owner: User, run: Run) -> Written:
+def write(file: IO[bytes], owner: AbstractBaseUser, run: Run) -> Written:
     """Write all that is kept of `owner` into `file`: but for the job that does it, and for secrets."""
-    mine = Job.objects.filter(owner=owner).exclude(pk=run.job_id).order_by("created_at", "pk")
+    mine = Job.objects.filter(owner=owner.pk).exclude(pk=run.job_id).order_by("created_at", "pk")
     with ZipFile(file, "w") as archive:
         with archive.open(_entry("README.txt"), "w") as read_me:
             read_me.write(_read_me(owner).encode())
@@ -52,7 +53,7 @@ def write(file: IO[bytes], owner: User, run: Run) -> Written:
     return Written(jobs, files)
 
 
-def _read_me(owner: User) -> str:
+def _read_me(owner: AbstractBaseUser) -> str:
     return _(
         "All that this site kept of %(who)s on %(when)s.\n\n"
         "account.json: the account.\n"
@@ -60,12 +61,18 @@ def _read_me(owner: User) -> str:
         "files/: the files of jobs, in a folder for each kind and job.\n"
         "The other folders hold, for each kind of job, what it keeps besides.\n\n"
         "Passwords and what opens accounts elsewhere are not in here. Times are in UTC.\n"
-    ) % {"who": owner.email or owner.get_username(), "when": timezone.now().strftime("%Y-%m-%d %H:%M UTC")}
+    ) % {"who": _address(owner) or owner.get_username(), "when": timezone.now().strftime("%Y-%m-%d %H:%M UTC")}
 
 
-def _account(owner: User) -> dict[str, Any]:
-    names = ("username", "first_name", "last_name", "email", "date_joined", "last_login")
-    return {name: getattr(owner, name) for name in names}
+def _address(owner: AbstractBaseUser) -> str:
+    return str(getattr(owner, owner.get_email_field_name(), ""))
+
+
+def _account(owner: AbstractBaseUser) -> dict[str, Any]:
+    """What Django knows of people, as far as this site's user model has it. Its other columns may hold secrets."""
+    sign_in, email = get_user_model().USERNAME_FIELD, owner.get_email_field_name()
+    known = (sign_in, "first_name", "last_name", email, "date_joined", "last_login")
+    return {name: getattr(owner, name) for name in known if hasattr(owner, name)}
 
 
 def _jobs(mine: "QuerySet[Job]", run: Run) -> Iterator[dict[str, Any]]:

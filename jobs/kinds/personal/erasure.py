@@ -4,7 +4,8 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext_lazy
 
 from ...contract import Job, Kind, Role, Run, cancel, delete, installed_kinds
@@ -36,7 +37,7 @@ class ErasureKind(Kind):
     def run(self, run: Run) -> dict[str, Any]:
         """Result: {}; nothing is known of the account any more."""
         run.keep(begun=True)  # the last point at which it can be stopped
-        user = User.objects.filter(pk=run.payload["user"]).first()
+        user = get_user_model()._default_manager.filter(pk=run.payload["user"]).first()
         if user is not None:
             _close(user, run)
             _stop_jobs(user, run)
@@ -47,17 +48,17 @@ class ErasureKind(Kind):
         return {}
 
 
-def _close(user: User, run: Run) -> None:
+def _close(user: AbstractBaseUser, run: Run) -> None:
     """End all sessions of the account: nobody is signed in with one that is not active."""
     user.is_active = False
-    user.set_unusable_password()
-    user.save(update_fields=["is_active", "password"])
+    user.set_unusable_password()  # where a user model has no column `is_active`, that is what ends the sessions
+    user.save(update_fields={"is_active", "password"} & {field.name for field in user._meta.concrete_fields})
     # Whoever signed in again while it waited owns it by now. It outlives them.
     Job.objects.filter(pk=run.job_id).update(owner=None)
 
 
-def _stop_jobs(user: User, run: Run) -> None:
-    mine = Job.objects.filter(owner=user)
+def _stop_jobs(user: AbstractBaseUser, run: Run) -> None:
+    mine = Job.objects.filter(owner=user.pk)
     # The newest first: nobody behind them in a line of their own is started by that.
     for job_id in mine.unfinished().order_by("-created_at", "-position").values_list("pk", flat=True):
         run.progress(0, "cancelling")
@@ -68,8 +69,8 @@ def _stop_jobs(user: User, run: Run) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _delete_jobs(user: User, run: Run) -> None:
-    finished = Job.objects.filter(owner=user, finished_at__isnull=False)
+def _delete_jobs(user: AbstractBaseUser, run: Run) -> None:
+    finished = Job.objects.filter(owner=user.pk, finished_at__isnull=False)
     total, done = finished.count(), 0
     # The newest first, since later jobs may build on what earlier ones left (edits of a file on its upload): when a
     # kind is asked to forget that, nothing needs it any more.

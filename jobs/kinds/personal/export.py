@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from tempfile import TemporaryFile
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext_lazy
@@ -41,7 +41,7 @@ class ExportKind(Kind):
         """Result: bytes of the file, and how many jobs and files are in it."""
         # Without a name: if this process dies, nothing is left. Not in the system's folder, which may be in memory.
         with TemporaryFile(dir=options.VAR_DIR) as file:
-            written = archive.write(file, User.objects.get(pk=cast(int, run.owner_id)), run)
+            written = archive.write(file, get_user_model()._default_manager.get(pk=run.owner_id), run)
             size = file.tell()
             file.seek(0)
             default_storage.save(stored_as(run.job_id, run.attempt), File(file))

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from ...contract import ReadOnly
+from ...contract import ReadOnly, search_by_owner
 from .models import Account
 from .networks import networks
 
@@ -38,7 +38,7 @@ class AccountAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["handle", "on", "instance", "owner", "needs_reconnect", "connected_at"]
     list_filter = [OnNetwork, "needs_reconnect"]
     list_select_related = ["owner"]
-    search_fields = ["handle", "instance", "owner__email"]
+    search_fields = ["handle", "instance", search_by_owner()]
     fields = [
         "owner",
         "on",

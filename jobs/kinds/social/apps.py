@@ -10,6 +10,7 @@ class SocialConfig(AppConfig):
     name = __name__.rpartition(".")[0]
     label = "offload_social"
     verbose_name = gettext_lazy("Social posts")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Make the kinds known to the core, the networks to the kind, and the check to Django."""

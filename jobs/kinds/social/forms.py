@@ -1,7 +1,7 @@
 """The form of a post."""
 
 from dataclasses import asdict, fields
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 from django import forms
@@ -137,8 +137,7 @@ class PostForm(KindForm):
         super().__init__(*args, **kwargs)
         self._folder = ""
         self._pictures: list[tuple[UploadedFile[Any] | library.Picture, str]] = []
-        owner_id = cast(int, self.owner.pk)
-        mine = Account.objects.filter(owner=owner_id)
+        mine = Account.objects.filter(owner=self.owner.pk)
         field = self.fields["accounts"]
         field.queryset = mine  # type: ignore[attr-defined]
         before, link = (
@@ -149,7 +148,7 @@ class PostForm(KindForm):
         field.help_text = format_html('{}<a href="{}">{}</a>', before, reverse("social:accounts"), link)
         self.fields["warning"].help_text = _about_warnings()
         self.fields["visibility"].help_text = _about_visibility()
-        self.earlier = library.pictures_of(owner_id)
+        self.earlier = library.pictures_of(self.owner.pk)
         choices = [("", _("None")), *((picture.id, picture.name) for picture in self.earlier)]
         for number in range(1, MAX_PICTURES + 1):
             self.fields |= {
@@ -239,7 +238,7 @@ class PostForm(KindForm):
         if (id := self.cleaned_data[earlier]) is not None:
             if chosen:
                 return self.add_error(earlier, gettext("Please choose one of the two: a file, or an earlier picture."))
-            chosen = library.picture_of(cast(int, self.owner.pk), id) if 0 < id < 2**63 else None
+            chosen = library.picture_of(self.owner.pk, id) if 0 < id < 2**63 else None
             if chosen is None:
                 return self.add_error(earlier, gettext("This picture is not there any more. Please choose another."))
         if chosen and not words:

@@ -14,7 +14,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, JobError, Kind, OnHold, Role, Run, Sentence, Text, TryAgain
+from ...contract import Failed, JobError, Kind, OnHold, OwnerKey, Role, Run, Sentence, Text, TryAgain
 from .forms import PostForm
 from .models import Account
 from .networks import networks
@@ -105,12 +105,12 @@ class SocialKind(Kind):
         said = json.dumps({**payload, "result": result}, ensure_ascii=False, indent=2).encode()
         yield "post.json", lambda: BytesIO(said)
 
-    def belongings(self, owner_id: int) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
+    def belongings(self, owner_id: OwnerKey) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
         """The connected accounts, without what opens them."""
         columns = ("network", "instance", "handle", "display_name", "connected_at")
         yield "accounts", Account.objects.filter(owner=owner_id).values(*columns).iterator()
 
-    def forget_owner(self, owner_id: int) -> None:
+    def forget_owner(self, owner_id: OwnerKey) -> None:
         """Give the access to their accounts back, where the other side listens, and forget the accounts."""
         for account in Account.objects.filter(owner=owner_id):
             with suppress(JobError):

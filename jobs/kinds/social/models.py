@@ -36,7 +36,7 @@ class Account(models.Model):
     connected_at: when its owner connected it, the last time.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="social_accounts")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     network = models.CharField(max_length=30)
     instance = models.CharField(max_length=300)
     handle = models.CharField(max_length=320)

@@ -2,12 +2,11 @@
 
 import json
 import secrets
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -34,7 +33,7 @@ from .sentences import in_words
 @login_required
 def accounts(request: HttpRequest) -> HttpResponse:
     """My accounts, and the networks on which another can be connected."""
-    mine = Account.objects.filter(owner=_owner(request))
+    mine = Account.objects.filter(owner=request.user.pk)
     return render(request, "social/accounts.html", {"accounts": mine, "networks": networks()})
 
 
@@ -87,7 +86,7 @@ def callback(request: HttpRequest, network: str) -> HttpResponse:
 @login_required
 def disconnect(request: HttpRequest, pk: int) -> HttpResponse:
     """Give the access back to the other side and forget the account."""
-    account = get_object_or_404(Account, pk=pk, owner=_owner(request))
+    account = get_object_or_404(Account, pk=pk, owner=request.user.pk)
     name, resource = str(account), account.resource
     try:
         account.network_object.revoke(account)
@@ -109,7 +108,7 @@ def disconnect(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def avatar(request: HttpRequest, pk: int) -> FileResponse:
     """The picture of one of my accounts."""
-    account = get_object_or_404(Account, pk=pk, owner=_owner(request))
+    account = get_object_or_404(Account, pk=pk, owner=request.user.pk)
     try:
         return FileResponse(account.avatar.open("rb"), content_type="image/png")
     except (ValueError, FileNotFoundError):
@@ -162,7 +161,7 @@ def _pending_key(network: Network) -> str:
 def _keep(request: HttpRequest, network: Network, connected: Connected) -> None:
     """Keep a connected account, or what is new of one that was connected before; its posts need not wait any longer."""
     account, made = Account.objects.update_or_create(
-        owner=_owner(request),
+        owner_id=request.user.pk,
         network=network.name,
         instance=connected.instance,
         handle=connected.handle,
@@ -196,13 +195,8 @@ def _known(request: HttpRequest, network: Network) -> dict[str, str]:
     pk = request.GET.get("account", "")
     if not pk:
         return {}
-    mine = Account.objects.filter(owner=_owner(request), network=network.name)
+    mine = Account.objects.filter(owner=request.user.pk, network=network.name)
     return network.known(get_object_or_404(mine, pk=int(pk) if pk.isdecimal() and len(pk) < 19 else 0))
-
-
-def _owner(request: HttpRequest) -> User:
-    """The signed-in person."""
-    return cast("User", request.user)
 
 
 def _to_accounts() -> HttpResponseRedirect:

@@ -1,0 +1,1 @@
+"""Vacancies: what other people call jobs."""
