@@ -13,4 +13,4 @@ def test_of_two_kinds_with_one_name_the_first_one_stays(monkeypatch: pytest.Monk
     kind.register(first)
     kind.register(type("Other", (Echo,), {})())
     assert kind.kind_named("echo") is first
-    assert [told.partition(",")[0] for told, _ in kind.mistakes()] == ["Two kinds are named 'echo'"]
+    assert "Two kinds are named 'echo'" in [told.partition(",")[0] for told, _ in kind.mistakes()]

@@ -5,7 +5,7 @@ import pytest
 from jobs.core import lifecycle, pauses
 from jobs.core.waiting import wait_of
 from jobs.kind import Kind, Queue, Submission
-from jobs.models import Job, Status, Worker
+from jobs.models import Job, Pause, Status, Worker
 from tests.kind_app.kind import Crunch, Echo
 from tests.processes import wait_until
 
