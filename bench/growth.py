@@ -149,7 +149,7 @@ def steps(shape: str, number: int) -> Iterator[tuple[str, Callable[[], Any]]]:
     def page(**asked: str) -> None:
         filters = job_list.Filters(asked)
         assert filters.is_valid(), filters.errors
-        job_list.read(mine, filters)
+        job_list.page_of(mine, filters)
 
     def poll() -> None:
         answer = client.get(reverse("offload:status", args=[last.pk]))

@@ -22,9 +22,10 @@ from .kind import (
     register,
 )
 from .models import Job, Status
-from .sentences import Sentence, Text, all_worded, worded
+from .sentences import Sentence, Text
 from .staff.read_only import ReadOnly, search_by_owner
 from .web.access import jobs_of, visitor_of
+from .wording import all_worded, worded
 
 __all__ = [
     "ClaimLost",

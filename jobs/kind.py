@@ -17,7 +17,6 @@ from django import forms
 from django.apps import apps
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 
-from . import sentences
 from .sentences import Sentence, Text
 
 Owner = AbstractBaseUser | AnonymousUser
@@ -175,11 +174,11 @@ class KindForm(forms.Form):
         super().__init__(*args, **kwargs)
 
     def submissions(self) -> list[Submission]:
-        """The jobs that a valid form asks for, one or more. Files are kept here, before the rows exist."""
+        """The jobs that a valid form asks for, one or more. Files are stored here, before the rows exist."""
         raise NotImplementedError
 
     def discard(self) -> None:
-        """Remove what `submissions` kept: the jobs were not accepted after all (or were accepted earlier already)."""
+        """Remove what `submissions` stored: the jobs were not accepted after all (or were accepted earlier already)."""
 
 
 class Run(Protocol):
@@ -345,8 +344,6 @@ def register(kind: Kind) -> None:
                 "Call register in the `ready` method of its app's AppConfig.",
             )
         )
-    if _kinds.get(name) is kind:
-        sentences.add(name, kind.sentences)
 
 
 def mistakes() -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ from encrypted_fields.fields import EncryptedTextField
 
 from .conf import options
 from .kind import Kind, WaitReason, kind_named
-from .sentences import worded
+from .wording import worded
 
 _NONE = str(UUID(int=0))
 
@@ -140,7 +140,7 @@ class Job(models.Model):
     cancel_asked_at: when its owner asked to stop it while it ran; None if nobody did.
     kept: what attempts stored for the next (Run.keep). progress_percent, progress_said: from Run.progress.
     result: JSON from Kind.run. error_code: for programs and staff; error_said: for the owner; traceback: for staff.
-    What is said is kept as `jobs.sentences.Sentence` gives it, {} for nothing.
+    What is said is stored as `jobs.sentences.Sentence` gives it, {} for nothing.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)

@@ -1,20 +1,12 @@
-"""What is said to people about a job: kept as a code and its values, worded when somebody reads it.
+"""What is said to people about a job, as data: a code and its values. `jobs.wording` makes words of it for readers.
 
-So the same outcome can be read in another language or time zone than the one it was written in, and be searched for. A
-kind's sentences stand in its `sentences`, the core's own here.
+So the same outcome can be read in another language or time zone than the one it was written in, and be searched for.
 """
 
-import logging
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
-from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy, ngettext
-
-logger = logging.getLogger(__name__)
 
 Text = str | Promise
 """Words for people, translated at once or when they are shown."""
@@ -22,31 +14,14 @@ Text = str | Promise
 LONGEST_VALUE = 1000
 """Characters of a text inside a sentence; the rest is cut, so that rows and pages stay small whatever a server says."""
 
-_OWN: dict[str, Text] = {
-    "no_words": gettext_lazy("This site has no words for what happened (%(code)s)."),
-    "database": gettext_lazy("Our database could not be reached for a moment."),
-    "internal_error": gettext_lazy(
-        "Something broke on our side. The people who run this site can see what; you can try again."
-    ),
-    "payload_unreadable": gettext_lazy(
-        "What was asked for can't be read any more: this site's secret key has changed. Please submit it again."
-    ),
-    "time_limit": gettext_lazy("It was stopped because it took longer than %(limit)s."),
-    "unknown_kind": gettext_lazy("This site can't do this kind of job any more."),
-    "worker_lost": gettext_lazy("The worker that was doing this stopped before it was done."),
-    "after_failed": gettext_lazy("It was cancelled because “%(title)s”, which had to be done first, failed."),
-    "after_cancelled": gettext_lazy("It was cancelled because “%(title)s”, which had to be done first, was cancelled."),
-}
-_kinds: dict[str, Mapping[str, Text]] = {}
-
 
 class Sentence:
     """Something said to a person: which of its kind's sentences, and the values in it.
 
-    code: its key in `Kind.sentences`, or among the core's own.
+    code: its key in `Kind.sentences`, or among those of `jobs.wording`.
     kind: whose sentence it is, if not that of the job which says it.
     values: for the placeholders: text (see LONGEST_VALUE), numbers (int: with separators for thousands), a moment
-    (shown in the reader's time zone), a span of time, or another sentence, kept or not.
+    (shown in the reader's time zone), a span of time, or another sentence, as data or not.
     """
 
     def __init__(self, code: str, /, *, kind: str = "", **values: Any) -> None:
@@ -54,61 +29,19 @@ class Sentence:
         self.kind = kind
         self.values = values
 
-    def kept(self) -> dict[str, Any]:
-        """As JSON data, for `worded`. Raises TypeError if a value is none that can be kept."""
+    def as_data(self) -> dict[str, Any]:
+        """As JSON data, for `jobs.wording.worded`. Raises TypeError if a value is none that can be stored."""
         return {
             "say": self.code,
-            **({"with": {name: _kept(value) for name, value in self.values.items()}} if self.values else {}),
+            **({"with": {name: _as_data(value) for name, value in self.values.items()}} if self.values else {}),
             **({"by": self.kind} if self.kind else {}),
         }
 
 
-def add(kind: str, sentences: Mapping[str, Text]) -> None:
-    """Make a kind's sentences known; `jobs.kind.register` does."""
-    _kinds[kind] = sentences
-
-
-def worded(said: object, kind: str = "") -> str:
-    """The words of a sentence that was kept, for whoever reads now; "" if nothing was said.
-
-    said: what `Sentence.kept` gave. kind: the name of the kind whose job says it.
-    """
-    if not isinstance(said, Mapping) or "say" not in said:
-        return ""
-    code, by = str(said["say"]), str(said.get("by", kind))
-    text = _kinds.get(by, {}).get(code) or _OWN.get(code)
-    if text is not None:
-        try:
-            return str(text % {name: _shown(value, by) for name, value in said.get("with", {}).items()})
-        except (KeyError, TypeError, ValueError):
-            # The sentence was given other placeholders since it was kept.
-            logger.warning("The sentence %r of %r does not fit the values %r", code, by, said.get("with"))
-    return str(_OWN["no_words"]) % {"code": code}
-
-
-def all_worded(data: Any, kind: str) -> Any:
-    """JSON data with every kept sentence in it in words. kind: whose job's data it is."""
-    match data:
-        case {"say": str()}:
-            return worded(data, kind)
-        case dict():
-            return {name: all_worded(value, kind) for name, value in data.items()}
-        case list():
-            return [all_worded(value, kind) for value in data]
-    return data
-
-
-class _Number(int):
-    """A whole number that is written with separators for thousands, and still counts for plural forms."""
-
-    def __str__(self) -> str:
-        return number_format(int(self), force_grouping=True)
-
-
-def _kept(value: Any) -> Any:
+def _as_data(value: Any) -> Any:
     match value:
         case Sentence():
-            return value.kept()
+            return value.as_data()
         case {"say": str()}:
             return value
         case datetime():
@@ -124,31 +57,3 @@ def _kept(value: Any) -> Any:
         case int() | float():
             return value
     raise TypeError(f"A sentence has no place for a {type(value).__name__}.")
-
-
-def _shown(value: Any, kind: str) -> Any:
-    match value:
-        case {"say": _}:
-            return worded(value, kind)
-        case {"at": str(moment)}:
-            return moment_in_words(datetime.fromisoformat(moment))
-        case {"lasts": int() | float() as seconds}:
-            return span_in_words(timedelta(seconds=seconds))
-        case int():
-            return _Number(value)
-    return value
-
-
-def moment_in_words(moment: datetime) -> str:
-    """A moment in the current time zone: "18:30:05 CET", or "3 May, 18:30:05 CET" if that is not today."""
-    local = timezone.localtime(moment)
-    time = f"{date_format(local, 'H:i:s')} {local.tzname()}"
-    return time if local.date() == timezone.localdate() else f"{date_format(local, 'j F')}, {time}"
-
-
-def span_in_words(span: timedelta) -> str:
-    """A time span as people say it: "2 minutes", "90 seconds"."""
-    seconds = round(span.total_seconds())
-    if seconds >= 60 and seconds % 60 == 0:
-        return ngettext("%(number)d minute", "%(number)d minutes", seconds // 60) % {"number": seconds // 60}
-    return ngettext("%(number)d second", "%(number)d seconds", seconds) % {"number": seconds}

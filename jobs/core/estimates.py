@@ -15,7 +15,7 @@ ENOUGH = 5
 WIDEST = 5
 """If slow ones take longer than so many times what quick ones take, a range would tell nobody anything."""
 FRESH = 60
-"""Seconds for which the estimates of all kinds are kept."""
+"""Seconds for which the estimates of all kinds hold."""
 
 Range = tuple[int, int]
 """From and to, in seconds: four of five jobs took less than the second, four of five more than the first."""

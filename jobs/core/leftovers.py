@@ -1,4 +1,4 @@
-"""Deleting what kinds keep of a job whose row is gone: files, and rows of their own.
+"""Deleting what kinds store of a job whose row is gone: files, and rows of their own.
 
 However a job's row is deleted (its owner, the retention time, an account that goes), the same transaction notes what
 there is to forget. A worker works through those notes (`jobs.worker.sweep`), and a note goes only once its kind has

@@ -215,8 +215,8 @@ _START = UpdateReturning(
 def start_all(job_ids: Iterable[UUID], worker: str) -> list[Job]:
     """pending → running, as a new attempt of `worker`, which holds the leases from now on. Returns those that it got.
 
-    Not those that are not due, have not their turn, stand in a paused queue, were taken by another worker, or do not
-    exist.
+    Left out are those that are due later, wait for their turn, stand in a paused queue, were taken by another worker,
+    or are gone.
     """
     return _START.rows(job_ids=list(job_ids), worker=worker)
 
@@ -263,7 +263,7 @@ def to_stop(worker: str, job_ids: Iterable[UUID], seconds: float) -> set[UUID]:
 
 def progress(job: Job, percent: int, said: Sentence | None = None) -> None:
     """running: note how far the attempt is. Raises ClaimLost if it was given up, Stopped if it is to be cancelled."""
-    _write(job, progress_percent=percent, progress_said=said.kept() if said else {})
+    _write(job, progress_percent=percent, progress_said=said.as_data() if said else {})
 
 
 def keep(job: Job, values: Mapping[str, Any]) -> None:
@@ -408,7 +408,7 @@ def hold(job: Job, code: str, said: Sentence | None = None) -> None:
     if not job.resource:
         return fail(job, code, said)
     with transaction.atomic():
-        why = {"by": job.kind, **(said or Sentence(code)).kept()}
+        why = {"by": job.kind, **(said or Sentence(code)).as_data()}
         Resource.objects.filter(name=job.resource).update(on_hold=why)
         waits: dict[str, Any] = {"run_at": Now(), "has_turn": False, "max_attempts": F("max_attempts") + 1}
         if not _release(job, Attempt.Outcome.ON_HOLD, **waits, **_error(code, said)):
@@ -504,7 +504,7 @@ def skip(job_id: UUID) -> bool:
 def delete(job_ids: Iterable[UUID]) -> int:
     """finished → (nothing), with all that belongs to them. Returns how many: those that are not finished stay.
 
-    A failed job that holds its line lets it go on (`_leave_turn`). What kinds keep of the jobs is deleted next: see
+    A failed job that holds its line lets it go on (`_leave_turn`). What kinds store of the jobs is deleted next: see
     `jobs.core.leftovers`.
     """
     chosen = Job.objects.filter(pk__in=list(job_ids))
@@ -678,7 +678,7 @@ def _push(jobs: list[tuple[UUID, str]]) -> None:
 
 def _error(code: str, said: Sentence | None = None, traceback: str = "") -> dict[str, Any]:
     """code: "" for no error. said: None for the sentence of that code."""
-    sentence = (said or Sentence(code)).kept() if code else {}
+    sentence = (said or Sentence(code)).as_data() if code else {}
     return {"error_code": code, "error_said": sentence, "traceback": traceback}
 
 

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import ParamSpec, TypeVar
 
 MOMENT = 1.0
-"""Seconds for which an answer is kept: what is told of a waiting job may be so old, and no older."""
+"""Seconds for which an answer holds: what is told of a waiting job may be so old, and no older."""
 
 Params = ParamSpec("Params")
 Answer = TypeVar("Answer")

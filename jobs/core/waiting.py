@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from ..kind import ROLE_OF, WaitReason
 from ..models import Job, Pause, Resource, Status, Worker
-from ..sentences import worded
+from ..wording import worded
 from . import dispatch
 from .pauses import paused
 from .short_cache import for_a_moment
@@ -103,7 +103,7 @@ def _for_their_turn(jobs: list[Job]) -> dict[UUID, Wait]:
             )
             waits[job.pk] = Wait(WaitReason.HELD, text, ahead=ahead)
         else:
-            text = _("Waits behind %(jobs)s on the same object.") % {"jobs": _words(ahead)}
+            text = _("Waits behind %(jobs)s on the same object.") % {"jobs": _count_in_words(ahead)}
             waits[job.pk] = Wait(WaitReason.TURN, text, ahead=ahead)
     return waits
 
@@ -152,7 +152,7 @@ def _for_a_worker(jobs: list[Job]) -> dict[UUID, Wait]:
             continue
         ahead = _about(bisect_left(queues[job.queue], job.run_at))
         if ahead:
-            text = _("Waits for a free worker, behind %(jobs)s.") % {"jobs": _words(ahead)}
+            text = _("Waits for a free worker, behind %(jobs)s.") % {"jobs": _count_in_words(ahead)}
         elif is_late:
             text = _("Next in line: starts as soon as a worker takes it.")
         else:
@@ -190,7 +190,7 @@ def _about(jobs: int) -> int:
     return jobs if jobs < 100 else jobs // 10 * 10
 
 
-def _words(jobs: int) -> str:
+def _count_in_words(jobs: int) -> str:
     if jobs >= MANY:
         return _("more than %(number)s jobs") % {"number": f"{MANY:,}"}
     if jobs >= 100:

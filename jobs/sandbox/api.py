@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from PIL import Image, UnidentifiedImageError
 
 from . import entities
-from .models import Account, Delivery, Picture, Status, Token, covers
+from .models import Account, Delivery, MediaAttachment, Status, Token, covers
 from .practice import Answer, Refused, bearer, reading, writing
 from .router import ALIAS
 from .webhooks import is_genuine
@@ -150,7 +150,7 @@ def post_status(request: HttpRequest) -> Answer:
             row, made = Status.objects.create(token=token, account=token.account, **fields), True
         if made:
             for position, picture in enumerate(pictures):
-                free = Picture.objects.filter(pk=picture.pk, status=None)
+                free = MediaAttachment.objects.filter(pk=picture.pk, status=None)
                 if not free.update(status=row, position=position):
                     raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "Validation failed: Media was attached already")
     return Answer(entities.status(row), effect=made)
@@ -174,14 +174,14 @@ def _status_fields(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pictures(given: dict[str, Any], account: Account) -> list[Picture]:
+def _pictures(given: dict[str, Any], account: Account) -> list[MediaAttachment]:
     """The pictures that a new status names, in its order."""
     ids = given.get("media_ids") or []
     ids = ids if isinstance(ids, list) else [ids]
     if len(ids) > entities.MAX_PICTURES:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"Cannot attach more than {entities.MAX_PICTURES} files")
     numbers = [int(one) for one in map(str, ids) if one.isdecimal()]
-    found = Picture.objects.filter(account=account, status=None).in_bulk(numbers)
+    found = MediaAttachment.objects.filter(account=account, status=None).in_bulk(numbers)
     if len(found) != len(ids):
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "Validation failed: Media was not found")
     if not all(picture.is_processed for picture in found.values()):
@@ -200,7 +200,7 @@ def upload(request: HttpRequest) -> Answer:
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "Validation failed: File can't be blank")
     description = _description(parameters(request))
     file_format, (width, height) = _checked_picture(file)
-    picture = Picture(account=account, key=uuid4(), content_type=entities.PICTURE_TYPES[file_format])
+    picture = MediaAttachment(account=account, key=uuid4(), content_type=entities.PICTURE_TYPES[file_format])
     picture.width, picture.height, picture.description = width, height, description
     picture.file.save(f"{picture.key}.{file_format.lower()}", file)
     return Answer(entities.picture(picture), HTTPStatus.ACCEPTED, effect=True)
@@ -232,10 +232,10 @@ def _checked_picture(file: UploadedFile) -> tuple[str, tuple[int, int]]:
     return file_format, size
 
 
-def _own_picture(request: HttpRequest, pk: int) -> Picture:
+def _own_picture(request: HttpRequest, pk: int) -> MediaAttachment:
     """The picture, if it belongs to the token's account and no status has it yet."""
     account = authorized(request, "write:media").account
-    picture = Picture.objects.filter(pk=pk, account=account, status=None).first()
+    picture = MediaAttachment.objects.filter(pk=pk, account=account, status=None).first()
     if picture is None:
         raise Refused(HTTPStatus.NOT_FOUND, "Record not found")
     return picture

@@ -7,7 +7,7 @@ from django.template.defaultfilters import linebreaksbr
 from django.utils.html import format_html
 
 from ..conf import options
-from .models import Account, App, Picture, Status
+from .models import Account, App, MediaAttachment, Status
 from .templatetags.sandbox import links
 
 MAX_CHARACTERS = 500
@@ -77,7 +77,7 @@ def credential_account(row: Account) -> Json:
     return {**account(row), "source": {**source, "follow_requests_count": 0}}
 
 
-def picture(row: Picture) -> Json:
+def picture(row: MediaAttachment) -> Json:
     """https://docs.joinmastodon.org/entities/MediaAttachment/ (no `url` while it is being processed)"""
     size = {"width": row.width, "height": row.height, "size": f"{row.width}x{row.height}"}
     return {

@@ -1,6 +1,6 @@
 """The rows of the practice network: accounts and posts, OAuth, webhook deliveries, its behaviour and its log.
 
-They live in the database "sandbox" (`jobs.sandbox.router`). Tokens and secrets are kept in plain text: they open
+They live in the database "sandbox" (`jobs.sandbox.router`). Tokens and secrets are stored in plain text: they open
 nothing but this stand-in.
 """
 
@@ -37,7 +37,7 @@ def covers(granted: str, wanted: str) -> bool:
 
 
 def picture_storage() -> Storage:
-    """Where uploaded pictures are kept."""
+    """Where uploaded pictures are stored."""
     return FileSystemStorage(location=options.VAR_DIR / "network")
 
 
@@ -159,7 +159,7 @@ class Status(models.Model):
         return f"{self.account.url}/{self.pk}"
 
 
-class Picture(models.Model):
+class MediaAttachment(models.Model):
     """An uploaded picture; attached to a status once one names it, at `position` (from 0)."""
 
     key = models.UUIDField(unique=True, default=uuid4, editable=False)

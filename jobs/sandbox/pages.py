@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from PIL import Image, ImageColor
 
 from ..web.styles import CORE
-from .models import Account, Picture, Status
+from .models import Account, MediaAttachment, Status
 
 TIMELINE = 50
 """How many posts a page shows."""
@@ -55,7 +55,7 @@ def post(request: HttpRequest, name: str, pk: int) -> HttpResponse:
 @cache_control(public=True, max_age=3600)
 def picture(request: HttpRequest, key: UUID) -> FileResponse:
     """An uploaded picture."""
-    row = get_object_or_404(Picture, key=key)
+    row = get_object_or_404(MediaAttachment, key=key)
     return FileResponse(row.file.open(), content_type=row.content_type)
 
 

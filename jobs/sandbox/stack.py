@@ -49,7 +49,7 @@ def base_url() -> str:
 
 
 def accounts_file() -> Path:
-    """Where the passwords of the demo users are kept."""
+    """Where the passwords of the demo users are stored."""
     return options.VAR_DIR / "accounts.txt"
 
 
@@ -157,18 +157,18 @@ def create_users() -> dict[str, str]:
             )
             EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         if passwords:
-            _keep(passwords)
+            _save_passwords(passwords)
     return passwords
 
 
-def _keep(passwords: dict[str, str]) -> None:
+def _save_passwords(passwords: dict[str, str]) -> None:
     """Write the passwords to a file that only its owner can read."""
     with open(os.open(accounts_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.writelines(f"{email} {password}\n" for email, password in passwords.items())
 
 
 def kept_password(email: str) -> str | None:
-    """The password that was kept for an address; None if there is none (any more)."""
+    """The password that is stored for an address; None if there is none (any more)."""
     try:
         lines = accounts_file().read_text().splitlines()
     except FileNotFoundError:

@@ -24,7 +24,7 @@ OUTCOMES_SINCE = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Line:
+class KindNumbers:
     """The jobs of one kind on one queue. All numbers are jobs, except where a unit is named.
 
     due: pending and free to run now. later: pending, but scheduled or backing off. behind: pending behind an earlier
@@ -46,7 +46,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class WorkerLine:
+class WorkerNumbers:
     """One worker process. running: jobs it works on now. silent: it counts as gone.
 
     seen_seconds: seconds since its last sign of life. dropped: messages in Redis that it threw away because they named
@@ -77,8 +77,8 @@ class Numbers:
     """All that the monitor shows. redis: messages waiting in each queue, None while Redis is not reachable."""
 
     pauses: list[PauseLine]
-    lines: list[Line]
-    workers: list[WorkerLine]
+    lines: list[KindNumbers]
+    workers: list[WorkerNumbers]
     redis: dict[str, int] | None
 
     def as_json(self) -> dict[str, Any]:
@@ -92,17 +92,17 @@ def numbers() -> Numbers:
     return Numbers(pauses=paused, lines=lines(), workers=workers(), redis=dispatch.queue_lengths())
 
 
-def lines() -> list[Line]:
+def lines() -> list[KindNumbers]:
     """One line for each installed kind, and one for each other kind of which there are jobs."""
     found = {
-        (str(kind.role.queue), kind.name): Line(queue=kind.role.queue, kind=kind.name, label=str(kind.label))
+        (str(kind.role.queue), kind.name): KindNumbers(queue=kind.role.queue, kind=kind.name, label=str(kind.label))
         for kind in installed_kinds()
     }
 
     def add(queue: str, kind: str, **counted: Any) -> None:
         known = kind_named(kind)
         label = str(known.label) if known else kind
-        line = found.get((queue, kind)) or Line(queue=queue, kind=kind, label=label)
+        line = found.get((queue, kind)) or KindNumbers(queue=queue, kind=kind, label=label)
         found[queue, kind] = replace(line, **counted)
 
     for row in _unfinished():
@@ -139,14 +139,14 @@ def _outcomes() -> Iterable[Any]:
     )
 
 
-def workers() -> list[WorkerLine]:
+def workers() -> list[WorkerNumbers]:
     """The registered workers by role and name; the sweep forgets those that have been silent for an hour."""
     running = dict(Job.objects.filter(status=Status.RUNNING).order_by().values_list("worker").annotate(Count("pk")))
     seen = Worker.objects.annotate(
         silence=ExpressionWrapper(Now() - F("seen_at"), output_field=DurationField())
     ).order_by("role", "name")
     return [
-        WorkerLine(
+        WorkerNumbers(
             name=worker.name,
             role=worker.role,
             concurrency=worker.concurrency,

@@ -8,9 +8,9 @@ from django.utils.safestring import mark_safe
 
 from ..conf import options
 from ..models import Job
-from ..sentences import worded
 from ..web import job_status
 from ..web.styles import sheets
+from ..wording import worded
 
 register = template.Library()
 
@@ -49,7 +49,7 @@ def refresh(unfinished: bool) -> dict[str, Any]:
 
 @register.filter
 def said(sentence: object, kind: str) -> str:
-    """`{{ note|said:job.kind }}`: the words of a sentence that was kept (`jobs.sentences`)."""
+    """`{{ note|said:job.kind }}`: the words of a sentence that was stored (`jobs.sentences`)."""
     return worded(sentence, kind)
 
 

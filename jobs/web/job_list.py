@@ -65,7 +65,7 @@ class Page:
     is_first: bool
 
 
-def read(jobs: JobQuerySet, filters: Filters) -> Page:
+def page_of(jobs: JobQuerySet, filters: Filters) -> Page:
     """The page of `jobs` (all those of one owner) that valid `filters` ask for.
 
     Raises Http404 if `after` is not one of them.

@@ -20,7 +20,7 @@ from ..core import estimates
 from ..core.actions import actions_for
 from ..core.waiting import Wait, waits_of
 from ..models import Attempt, Job, Status
-from ..sentences import all_worded
+from ..wording import all_worded
 
 CARD, LINE = "offload/_card.html", "offload/_line.html"
 TEMPLATES = {"card": CARD, "line": LINE}
@@ -51,7 +51,7 @@ def poll_after(job: Job) -> int | None:
 
 
 @dataclass(frozen=True)
-class Look:
+class Snapshot:
     """A job at one moment, as it is told to whoever asks. Its HTML is not made before it is needed.
 
     data: all of its status but the HTML. usual: how long jobs of its kind run, in seconds.
@@ -79,40 +79,41 @@ class Look:
         return render_to_string(template, context)
 
 
-def looks(jobs: Iterable[Job], template: str | None = None) -> list[Look]:
-    """Look at the jobs, in order to tell them with a CARD, a LINE, or without HTML."""
+def snapshots(jobs: Iterable[Job], template: str | None = None) -> list[Snapshot]:
+    """The jobs as they are now, to be told with a CARD, a LINE, or without HTML."""
     jobs = list(jobs)
     waits = waits_of(jobs)
     unfinished = {job.pk for job in jobs if not job.is_finished and not job.is_stopping}
     usual = estimates.usual() if unfinished else {}
     return [
-        _look(job, waits.get(job.pk), usual.get(job.kind) if job.pk in unfinished else None, template) for job in jobs
+        _snapshot(job, waits.get(job.pk), usual.get(job.kind) if job.pk in unfinished else None, template)
+        for job in jobs
     ]
 
 
 def shown(jobs: Iterable[Job], template: str) -> list[tuple[str, str]]:
     """The version and the HTML of each job. Asks the database once for all of them."""
-    seen = looks(jobs, template)
+    seen = snapshots(jobs, template)
     _fetch_attempts(seen)
-    return [(look.version, look.html(template)) for look in seen]
+    return [(one.version, one.html(template)) for one in seen]
 
 
 def body(job: Job) -> dict[str, Any]:
     """The job's status as JSON data; docs/http.md describes each field."""
-    (one,) = _bodies(looks([job]))
+    (one,) = _bodies(snapshots([job]))
     return one
 
 
 def bodies(jobs: Iterable[Job]) -> dict[str, Any]:
     """The status of several jobs, and after how many seconds it is worth asking for them again (None: never)."""
-    seen = looks(jobs)
+    seen = snapshots(jobs)
     return {"jobs": _bodies(seen), "poll_after": _soonest(seen)}
 
 
 def one_response(request: HttpRequest, job: Job) -> HttpResponse:
     """The status of one job: 200, or 304 if whoever asks has it already."""
-    seen = looks([job], _template(request))
-    return _response(_known(request), [look.version for look in seen], lambda: _bodies(seen)[0])
+    seen = snapshots([job], _template(request))
+    return _response(_known(request), [one.version for one in seen], lambda: _bodies(seen)[0])
 
 
 def several_response(request: HttpRequest, jobs: Iterable[Job], gone: Iterable[UUID]) -> HttpResponse:
@@ -120,16 +121,16 @@ def several_response(request: HttpRequest, jobs: Iterable[Job], gone: Iterable[U
 
     gone: what was asked for and is not there. With `only=changes` in the query, what whoever asks has is left out.
     """
-    seen = looks(jobs, _template(request))
+    seen = snapshots(jobs, _template(request))
     missing = sorted(map(str, gone))
     known = _known(request)
     left_out = known if request.GET.get("only") == "changes" else set()
 
     def data() -> dict[str, Any]:
-        told = [look for look in seen if look.version not in left_out]
+        told = [one for one in seen if one.version not in left_out]
         return {"jobs": _bodies(told), "gone": missing, "poll_after": _soonest(seen)}
 
-    return _response(known, [*(look.version for look in seen), *map(_digest, missing)], data)
+    return _response(known, [*(one.version for one in seen), *map(_digest, missing)], data)
 
 
 def _template(request: HttpRequest) -> str | None:
@@ -151,28 +152,28 @@ def _response(known: set[str], versions: list[str], data: Callable[[], dict[str,
     return HttpResponse(content, content_type="application/json", headers=headers)
 
 
-def _soonest(seen: list[Look]) -> int | None:
-    return min((pause for look in seen if (pause := look.data["poll_after"])), default=None)
+def _soonest(seen: list[Snapshot]) -> int | None:
+    return min((pause for one in seen if (pause := one.data["poll_after"])), default=None)
 
 
-def _bodies(seen: list[Look]) -> list[dict[str, Any]]:
+def _bodies(seen: list[Snapshot]) -> list[dict[str, Any]]:
     _fetch_attempts(seen)
     return [
-        {**look.data, "version": look.version, **({"html": look.html(look.template)} if look.template else {})}
-        for look in seen
+        {**one.data, "version": one.version, **({"html": one.html(one.template)} if one.template else {})}
+        for one in seen
     ]
 
 
-def _fetch_attempts(seen: list[Look]) -> None:
+def _fetch_attempts(seen: list[Snapshot]) -> None:
     """The attempts of those whose card tells them, with one query."""
-    jobs = [look.job for look in seen if look.template == CARD and look.job.has_history]
+    jobs = [one.job for one in seen if one.template == CARD and one.job.has_history]
     prefetch_related_objects(jobs, Prefetch("attempts", Attempt.objects.defer("worker", "traceback")))
 
 
-def _look(job: Job, wait: Wait | None, usual: estimates.Range | None, template: str | None) -> Look:
+def _snapshot(job: Job, wait: Wait | None, usual: estimates.Range | None, template: str | None) -> Snapshot:
     data = _data(job, wait, usual)
     version = _digest(json.dumps(data), template or "", timezone.get_current_timezone_name(), get_language() or "")
-    return Look(job, wait, usual, template, data, version)
+    return Snapshot(job, wait, usual, template, data, version)
 
 
 def _digest(*parts: str) -> str:

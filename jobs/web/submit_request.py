@@ -25,8 +25,8 @@ class Malformed(Exception):
 
 
 @dataclass(frozen=True)
-class Intake:
-    """A request for jobs, read but not yet checked by a form.
+class SubmitRequest:
+    """A request for jobs, parsed and not yet checked by a form.
 
     key: what repetitions of this submit have in common, "" if the client gave none. fingerprint: hash of what is asked.
     """
@@ -37,8 +37,8 @@ class Intake:
     fingerprint: str
 
 
-def read(request: HttpRequest, kind: str) -> Intake:
-    """Read a POST as a form or as JSON. Raises Malformed."""
+def parse(request: HttpRequest, kind: str) -> SubmitRequest:
+    """Parse a POST as a form or as JSON. Raises Malformed."""
     if request.content_type == "application/json":
         fields, files = _json_fields(request), MultiValueDict[str, UploadedFile]()
     else:
@@ -46,7 +46,7 @@ def read(request: HttpRequest, kind: str) -> Intake:
     fields.pop("csrfmiddlewaretoken", None)
     form_key = fields.pop(FORM_KEY, [""])[-1]
     fingerprint = _fingerprint(kind, fields, files)
-    return Intake(fields, files, _header_key(request) or _form_key(form_key, fingerprint), fingerprint)
+    return SubmitRequest(fields, files, _header_key(request) or _form_key(form_key, fingerprint), fingerprint)
 
 
 def _json_fields(request: HttpRequest) -> MultiValueDict[str, Any]:

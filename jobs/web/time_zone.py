@@ -1,4 +1,4 @@
-"""The time zone of whoever asks: found out by their browser (zone.js), or chosen by them, and kept in a cookie."""
+"""The time zone of whoever asks: found out by their browser (zone.js), or chosen by them, and stored in a cookie."""
 
 from collections.abc import Callable
 from functools import cache

@@ -87,7 +87,7 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
         # The address may fill in fields beforehand: ?value=7
         return _form_page(request, kind, kind.form(initial=request.GET.dict(), owner=request.user), ScheduleForm())
     try:
-        asked = submit_request.read(request, kind.name)
+        asked = submit_request.parse(request, kind.name)
     except submit_request.Malformed as error:
         return _refused(request, kind, kind.form({}, owner=request.user), ScheduleForm({}), str(error), error.status)
     form = kind.form(asked.fields, asked.files, owner=request.user)
@@ -103,11 +103,11 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
 
 
 def _submit(
-    owner: AbstractBaseUser, kind: Kind, form: KindForm, schedule: ScheduleForm, asked: submit_request.Intake
+    owner: AbstractBaseUser, kind: Kind, form: KindForm, schedule: ScheduleForm, asked: submit_request.SubmitRequest
 ) -> lifecycle.Accepted | None:
     """Hand the jobs of a valid form to the lifecycle, once for each key; None if the form is not valid.
 
-    Files that the form kept and no job needs are discarded. Raises lifecycle.KeyReused.
+    Files that the form stored and no job needs are discarded. Raises lifecycle.KeyReused.
     """
     if earlier := lifecycle.find(owner, asked.key, asked.fingerprint):
         return earlier
@@ -250,7 +250,7 @@ def my_jobs(request: SignedInRequest) -> HttpResponse:
         raise Http404
     if not asked.is_valid():
         return render(request, "offload/list.html", {"filters": asked}, status=400)
-    page = job_list.read(listed(request).defer(*UNSEEN), asked)
+    page = job_list.page_of(listed(request).defer(*UNSEEN), asked)
     return render(request, "offload/list.html", {"filters": asked, "page": page, "offered": offered()})
 
 
@@ -305,7 +305,7 @@ def reschedule(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Change when a job starts that has not started yet (`run_at`; empty: at once)."""
     job = get_object_or_404(_mine(request), pk=job_id)
     try:
-        schedule = ScheduleForm(submit_request.read(request, job.kind).fields)
+        schedule = ScheduleForm(submit_request.parse(request, job.kind).fields)
     except submit_request.Malformed as error:
         return _errors({EVERYWHERE: [str(error)]}, error.status)
     if not schedule.is_valid():

@@ -1,4 +1,4 @@
-"""Running one attempt: claim the row, let the kind do its work, keep the outcome."""
+"""Running one attempt: claim the row, let the kind do its work, write the outcome."""
 
 import json
 import logging
@@ -80,15 +80,15 @@ def perform(job_id: str, worker: str = "in-process") -> None:
 
 
 def run_attempt(job: Job) -> None:
-    """Run the kind's code for a job that `lifecycle.start` has claimed, and keep what came of it. Never raises."""
+    """Run the kind's code for a job that `lifecycle.start` has claimed, and write what came of it. Never raises."""
     if (result := work(job)) is not None:
-        keep_results([(job, result)])
+        write_results([(job, result)])
 
 
 def work(job: Job) -> Mapping[str, Any] | None:
-    """Run the kind's code for a claimed job. Returns its result, for `keep_results`. Never raises.
+    """Run the kind's code for a claimed job. Returns its result, for `write_results`. Never raises.
 
-    None: it had none, and what came of the attempt instead is kept already.
+    None: it had none, and what came of the attempt instead is written already.
     """
     try:
         ended = _work(job)
@@ -97,11 +97,11 @@ def work(job: Job) -> Mapping[str, Any] | None:
         return None
     if isinstance(ended, Mapping):
         return ended
-    _keep(job, ended)
+    _write_outcome(job, ended)
     return None
 
 
-def keep_results(ended: Sequence[tuple[Job, Mapping[str, Any]]]) -> None:
+def write_results(ended: Sequence[tuple[Job, Mapping[str, Any]]]) -> None:
     """Write the results of attempts, all in one transaction. Never raises."""
     try:
         moved = _persist(lambda: lifecycle.succeed_all(ended))
@@ -109,19 +109,19 @@ def keep_results(ended: Sequence[tuple[Job, Mapping[str, Any]]]) -> None:
         # The database refuses one of them (PostgreSQL stores no NUL character, say): the others are not to suffer.
         if len(ended) > 1:
             for one in ended:
-                keep_results([one])
+                write_results([one])
         else:
             ((job, _),) = ended
-            _keep(job, _bug(job))
+            _write_outcome(job, _bug(job))
     except Exception:
-        logger.exception("%d results could not be kept: the sweep will free their jobs", len(ended))
+        logger.exception("%d results could not be written: the sweep will free their jobs", len(ended))
     else:
         for job, _ in ended:
             if job.pk not in moved:
                 _given_up(job)
 
 
-def _keep(job: Job, write: Callable[[], None]) -> None:
+def _write_outcome(job: Job, write: Callable[[], None]) -> None:
     """Write an outcome other than success."""
     try:
         try:
@@ -132,7 +132,7 @@ def _keep(job: Job, write: Callable[[], None]) -> None:
         _given_up(job)
     except Exception:
         # No outcome can be written, and not because the database is away: the sweep will free the job.
-        logger.exception("job %s: the outcome of attempt %d could not be kept", job.pk, job.attempt)
+        logger.exception("job %s: the outcome of attempt %d could not be written", job.pk, job.attempt)
 
 
 def _given_up(job: Job) -> None:
@@ -140,7 +140,7 @@ def _given_up(job: Job) -> None:
 
 
 def _work(job: Job) -> Mapping[str, Any] | Callable[[], None]:
-    """Do the work. Returns the result, or else the transition that keeps what came of it."""
+    """Do the work. Returns the result, or else the transition that writes what came of it."""
     kind = job.the_kind
     if kind is None:
         return lambda: lifecycle.fail(job, "unknown_kind", can_retry=False)

@@ -131,7 +131,7 @@ class OffloadWorker(rq.Worker):
                 self._with_database(partial(self.runner.wait, self._beat))
             elif hints := self._with_redis(partial(self._pop, served, free)):
                 self._with_database(partial(self._claim, hints))
-            elif free <= self.runner.kept:
+            elif free <= self.runner.reserved:
                 self._with_database(partial(self.runner.wait, URGENT_SECONDS))
         self._with_database(self._shut_down)
 
@@ -139,7 +139,7 @@ class OffloadWorker(rq.Worker):
 
     def _places(self, queue: Queue, free: int) -> int:
         """How many of the free places jobs of this queue may take."""
-        return free if queue is Queue.URGENT else max(0, free - self.runner.kept)
+        return free if queue is Queue.URGENT else max(0, free - self.runner.reserved)
 
     def _pop(self, queues: list[Queue], free: int) -> list[str]:
         """The ids of the next hints, taken out of Redis, at most `free`.
@@ -151,7 +151,7 @@ class OffloadWorker(rq.Worker):
         try:
             taken = self._take(keys, [MESSAGE, self._done, free, *(self._places(queue, free) for queue in queues)])
             self._done = b""
-            if not taken and free > self.runner.kept and (found := self.connection.blpop(keys, self._beat)):
+            if not taken and free > self.runner.reserved and (found := self.connection.blpop(keys, self._beat)):
                 self._done = cast(bytes, found[1])
                 taken = [self._done]
         except ResponseError as error:

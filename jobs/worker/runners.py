@@ -20,11 +20,11 @@ from ..conf import options
 from ..core import lifecycle
 from ..core.processes import end_with_parent
 from ..models import Job
-from .execution import keep_results, run_attempt, work
+from .execution import run_attempt, work, write_results
 
 logger = logging.getLogger(__name__)
 
-KEPT = 1
+RESERVED = 1
 """How many jobs more than its concurrency a network worker runs, if they are urgent."""
 
 RENEW_AFTER = 0.25
@@ -63,8 +63,8 @@ class Runner(Protocol):
     """Runs claimed jobs side by side."""
 
     concurrency: int
-    """How many jobs it runs at once, apart from the kept places."""
-    kept: int
+    """How many jobs it runs at once, apart from the reserved ones."""
+    reserved: int
     """How many places are for urgent jobs alone."""
     can_kill: bool
     """Whether `give_up` ends the job's code, wherever it is."""
@@ -72,7 +72,7 @@ class Runner(Protocol):
     """The claims whose outcome is not written yet."""
 
     def free(self) -> int:
-        """How many more jobs it can take now, kept places included."""
+        """How many more jobs it can take now, reserved ones included."""
 
     def run(self, claim: Claim) -> None:
         """Begin."""
@@ -95,7 +95,7 @@ class Threads:
     such transaction.
     """
 
-    kept = KEPT
+    reserved = RESERVED
     can_kill = False
 
     def __init__(self, concurrency: int) -> None:
@@ -106,13 +106,13 @@ class Threads:
         self._results: queue.SimpleQueue[tuple[Claim, Mapping[str, Any]]] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._lock = threading.Lock()
-        threading.Thread(target=self._keep, daemon=True, name="results").start()
-        for _ in range(concurrency + self.kept):
+        threading.Thread(target=self._write_results, daemon=True, name="results").start()
+        for _ in range(concurrency + self.reserved):
             self._add_thread()
 
     def free(self) -> int:
         """How many threads have no job, as long as few enough outcomes wait to be written."""
-        threads = self.concurrency + self.kept - len(self._on_threads)
+        threads = self.concurrency + self.reserved - len(self._on_threads)
         return max(0, min(threads, self.concurrency + RESULTS - len(self.running)))
 
     def run(self, claim: Claim) -> None:
@@ -156,7 +156,7 @@ class Threads:
                 connections.close_all()
                 return
 
-    def _keep(self) -> None:
+    def _write_results(self) -> None:
         while True:
             ended = [self._results.get()]
             if self._on_threads and not ended[0][0].job.resource:
@@ -164,7 +164,7 @@ class Threads:
             with suppress(queue.Empty):
                 while len(ended) < RESULTS:
                     ended.append(self._results.get_nowait())
-            keep_results([(claim.job, result) for claim, result in ended])
+            write_results([(claim.job, result) for claim, result in ended])
             for claim, _ in ended:
                 self._forget(claim)
             self._ended.set()
@@ -181,7 +181,7 @@ class Processes:
     It writes its outcome itself, so there are never more claims than children.
     """
 
-    kept = 0
+    reserved = 0
     can_kill = True
 
     def __init__(self, concurrency: int) -> None:

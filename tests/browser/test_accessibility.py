@@ -108,7 +108,7 @@ def test_axe_finds_nothing_while_a_post_is_written(open_page, user, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_where_accounts_are_connected(open_page, user, scheme):
-    error = {"needs_reconnect": True, "last_error": Sentence("session_over", who="Bluesky").kept()}
+    error = {"needs_reconnect": True, "last_error": Sentence("session_over", who="Bluesky").as_data()}
     connected(user, "mastodon", "https://social.example", "@ann@social.example", {}, **error)
     page = open_page("/", user=user, color_scheme=scheme)
     for address in ("accounts", "connect/mastodon", "connect/bluesky", "connect/webhook"):

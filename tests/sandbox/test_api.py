@@ -9,7 +9,7 @@ import pytest
 import requests
 from django.utils import timezone
 
-from jobs.sandbox.models import Picture
+from jobs.sandbox.models import MediaAttachment
 from tests.processes import wait_until
 from tests.sandbox.client import png
 
@@ -111,7 +111,7 @@ def test_a_picture_is_processed_described_and_posted(network, ann):
 @pytest.mark.django_db(transaction=True, databases=["default", "sandbox"])
 def test_a_picture_that_is_still_processed_can_not_be_posted(ann):
     pk = ann.upload(png()).json()["id"]
-    Picture.objects.filter(pk=pk).update(created_at=timezone.now() + timedelta(hours=1))
+    MediaAttachment.objects.filter(pk=pk).update(created_at=timezone.now() + timedelta(hours=1))
     assert ann.media(pk).status_code == 206
     response = ann.toot("too early", media_ids=[pk])
     assert response.status_code == 422

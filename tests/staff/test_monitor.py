@@ -13,7 +13,7 @@ from jobs.staff import monitor
 from tests.staff.conftest import FAR, make, worker
 
 
-def line(kind: str = "echo", queue: str = "network") -> monitor.Line:
+def line(kind: str = "echo", queue: str = "network") -> monitor.KindNumbers:
     (found,) = [line for line in monitor.lines() if (line.kind, line.queue) == (kind, queue)]
     return found
 

@@ -5,7 +5,7 @@ import pytest
 
 from jobs.core import lifecycle
 from jobs.models import Attempt, Job, Status
-from jobs.worker.runners import KEPT, RESULTS, Claim
+from jobs.worker.runners import RESERVED, RESULTS, Claim
 from tests.conftest import StartWorker
 from tests.environment import DATABASE
 from tests.processes import wait_until
@@ -49,7 +49,7 @@ def test_what_is_claimed_and_has_no_outcome_yet_is_bounded(start_worker: StartWo
     bound = 8 + RESULTS
     with results_wait():
         start_worker("--role", "network", "--concurrency", "8")
-        full = bound - KEPT if DATABASE == "postgresql" else 0
+        full = bound - RESERVED if DATABASE == "postgresql" else 0
         wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() >= full)
     wait_until(done, seconds=30)
     assert most <= bound

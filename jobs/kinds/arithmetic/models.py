@@ -1,6 +1,6 @@
 """The values, and every change that was made to one.
 
-Numbers are kept as `exact.written` writes them: as text, since SQLite would turn decimals into floats.
+Numbers are stored as `exact.written` writes them: as text, since SQLite would turn decimals into floats.
 """
 
 from django.conf import settings

@@ -146,7 +146,7 @@ def _send(smtp: smtplib.SMTP, run: Run) -> None:
     except JobError:
         run.keep(sending=None)
         raise
-    run.keep(server_said=_words(reply))
+    run.keep(server_said=_one_line(reply))
 
 
 def _expect(first_digit: int, answer: tuple[int, bytes], error_code: str) -> bytes:
@@ -161,7 +161,7 @@ def _expect(first_digit: int, answer: tuple[int, bytes], error_code: str) -> byt
 
 def _refusal(code: int, reply: bytes | str, error_code: str) -> JobError:
     """What a negative reply means: 5yz is for good, anything else may pass (section 4.2.1)."""
-    words = _words(reply)
+    words = _one_line(reply)
     said = Sentence("said", words=words.rstrip(".")) if words else "."
     if not 500 <= code < 600:
         return TryAgain("mail_server_busy", said=said)
@@ -193,7 +193,7 @@ def _outcome_unknown() -> Failed:
     return Failed(OUTCOME_UNKNOWN)
 
 
-def _words(reply: bytes | str) -> str:
+def _one_line(reply: bytes | str) -> str:
     """A server's reply as one short line, without links: a filter may quote one from the mail, and that is a secret."""
     text = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
     text = re.sub(r"\b\w+://\S+", "…", text)

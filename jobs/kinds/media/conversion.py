@@ -68,7 +68,7 @@ class Converted:
     """The outcome of a conversion.
 
     type: image, video or audio. source: what the file was (width, height, seconds, as far as it has them).
-    notes: kept sentences about what its owner may not expect.
+    notes: sentences, as data, about what its owner may not expect.
     """
 
     type: str

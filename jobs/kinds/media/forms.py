@@ -203,7 +203,7 @@ class MediaForm(KindForm):
         return Submission(payload={"source": source, "name": str(title), **asked}, title=str(title))
 
     def discard(self) -> None:
-        """Delete what `submissions` kept."""
+        """Delete what `submissions` stored."""
         for folder in self._folders:
             files.delete_folder(folder)
 

@@ -98,7 +98,7 @@ class MediaKind(_VersionKind):
                 file=file,
                 number=1,
                 job_id=run.job_id,
-                change=Sentence("upload").kept(),
+                change=Sentence("upload").as_data(),
                 path=path,
                 measures=measures,
                 files=stored,
@@ -142,7 +142,7 @@ class EditKind(_VersionKind):
         if file is None:
             raise Failed("file_gone", say="file_deleted", can_retry=False)
         current = file.current
-        operation = operations.read(run.payload)
+        operation = operations.operation_of(run.payload)
         operation.check(current.measures)
         limits = _limits()
         with files.working_folder() as folder:
@@ -166,7 +166,7 @@ class EditKind(_VersionKind):
                 file=file,
                 number=current.number + 1,
                 job_id=run.job_id,
-                change=operation.sentence.kept(),
+                change=operation.sentence.as_data(),
                 path=edited["path"],
                 measures={"format": found.label, **measures},
                 files=stored,

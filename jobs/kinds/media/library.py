@@ -30,7 +30,7 @@ _ENCODERS = {"image/jpeg": "JPEG", "image/webp": "WEBP", "image/png": "PNG", "im
 
 
 @dataclass(frozen=True)
-class Picture:
+class LibraryPicture:
     """A picture that somebody sent, as its newest version is.
 
     id: of the file. path: the storage's name of the version at its full size, which later edits don't change; it goes
@@ -46,12 +46,12 @@ class Picture:
     height: int
 
 
-def pictures_of(owner_id: OwnerKey, limit: int = 24) -> list[Picture]:
+def pictures_of(owner_id: OwnerKey, limit: int = 24) -> list[LibraryPicture]:
     """The newest pictures of a person that the media kind has converted, the newest first."""
     return [_picture(version) for version in _newest(owner_id)[:limit]]
 
 
-def picture_of(owner_id: OwnerKey, id: int) -> Picture | None:
+def picture_of(owner_id: OwnerKey, id: int) -> LibraryPicture | None:
     """The person's picture with this id, or None."""
     version = _newest(owner_id).filter(file=id).first()
     return _picture(version) if version else None
@@ -104,6 +104,6 @@ def _newest(owner_id: OwnerKey) -> "QuerySet[Version]":
     return mine.select_related("file").order_by("-file")
 
 
-def _picture(version: Version) -> Picture:
+def _picture(version: Version) -> LibraryPicture:
     file, measures = version.file, version.measures
-    return Picture(file.pk, file.name, version.path, version.thumbnail, measures["width"], measures["height"])
+    return LibraryPicture(file.pk, file.name, version.path, version.thumbnail, measures["width"], measures["height"])

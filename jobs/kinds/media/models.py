@@ -77,9 +77,9 @@ class Version(models.Model):
     """What one job made of a file: the upload as it came (number 1), or an edit of the version before.
 
     Two edits of the same version would claim the same number, so the database refuses the second. job: at most one
-    version for each, so an edit that is repeated counts once. change: what was done, as a kept sentence. path: the
+    version for each, so an edit that is repeated counts once. change: what was done, as a sentence. path: the
     storage's name of what further edits start from. measures: of that: format, bytes, and where they apply width and
-    height (pixels, upright) and seconds. files: made for the web out of it. notes: kept sentences for the owner.
+    height (pixels, upright) and seconds. files: made for the web out of it. notes: sentences for the owner.
     """
 
     file = models.ForeignKey(MediaFile, models.CASCADE, related_name="versions")

@@ -161,7 +161,7 @@ def payload_of(operation: Operation) -> dict[str, Any]:
     return {"operation": operation.name, **asdict(operation)}
 
 
-def read(payload: Mapping[str, Any]) -> Operation:
+def operation_of(payload: Mapping[str, Any]) -> Operation:
     """The operation that `payload_of` wrote into a payload, among other things."""
     operation = OPERATIONS[payload["operation"]]
     return operation(**{field.name: payload[field.name] for field in fields(operation)})

@@ -61,7 +61,7 @@ def convert(
         widths = [picture.width, *(width for width in recipe.widths if width < picture.width and not encoder)]
         encoders = [encoder] if encoder else list(ENCODERS)
         outputs = _write(picture, widths, encoders, recipe.quality, folder, progress)
-    notes = [Sentence("several_pictures").kept()] if several else []
+    notes = [Sentence("several_pictures").as_data()] if several else []
     return Converted("image", {"width": width, "height": height}, outputs, notes)
 
 

@@ -138,7 +138,7 @@ def convert(
         if (width > height) != ((outputs[0].width or 0) > (outputs[0].height or 0)):
             width, height = height, width  # the file says that its frames lie on their side
         facts |= {"width": width, "height": height}
-    notes = [] if recording.has_sound else [Sentence("video_without_sound").kept()]
+    notes = [] if recording.has_sound else [Sentence("video_without_sound").as_data()]
     return Converted("video" if recording.has_video else "audio", facts, outputs, notes)
 
 

@@ -74,4 +74,4 @@ SENTENCES = {
 
 def in_words(sentence: Sentence) -> str:
     """The words of one of these sentences, for whoever asks now: on a form, or in the title of a job."""
-    return worded(sentence.kept(), KIND)
+    return worded(sentence.as_data(), KIND)

@@ -136,7 +136,7 @@ class PostForm(KindForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._folder = ""
-        self._pictures: list[tuple[UploadedFile[Any] | library.Picture, str]] = []
+        self._pictures: list[tuple[UploadedFile[Any] | library.LibraryPicture, str]] = []
         mine = Account.objects.filter(owner=self.owner.pk)
         field = self.fields["accounts"]
         field.queryset = mine  # type: ignore[attr-defined]
@@ -233,7 +233,7 @@ class PostForm(KindForm):
         picture, earlier, alt = (f"{name}_{number}" for name in ("picture", "earlier", "alt"))
         if {picture, earlier, alt} & set(self.errors):
             return None
-        chosen: UploadedFile[Any] | library.Picture | None = self.cleaned_data[picture]
+        chosen: UploadedFile[Any] | library.LibraryPicture | None = self.cleaned_data[picture]
         words: str = self.cleaned_data[alt].replace("\r\n", "\n")
         if (id := self.cleaned_data[earlier]) is not None:
             if chosen:
@@ -293,11 +293,12 @@ class PostForm(KindForm):
         return [self._preparation(accounts, beginning), *posts] if self._pictures else posts
 
     def _preparation(self, accounts: list[Account], beginning: str) -> Submission:
-        """The job that makes the pictures fit. What is chosen now is kept now, whatever becomes of it elsewhere."""
+        """The job that makes the pictures fit. What is chosen now is stored now, whatever becomes of it elsewhere."""
         self._folder = f"social/sent/{uuid4()}"
         try:
             sources = [
-                self._keep(picture, f"{self._folder}/{number}") for number, (picture, _) in enumerate(self._pictures, 1)
+                self._store(picture, f"{self._folder}/{number}")
+                for number, (picture, _) in enumerate(self._pictures, 1)
             ]
         except BaseException:
             self.discard()
@@ -313,15 +314,15 @@ class PostForm(KindForm):
             payload=payload, title=title % {"number": len(sources), "post": beginning}, kind=PicturesKind()
         )
 
-    def _keep(self, picture: "UploadedFile[Any] | library.Picture", path: str) -> str:
+    def _store(self, picture: "UploadedFile[Any] | library.LibraryPicture", path: str) -> str:
         """Copy a picture to its own place in the storage. Returns its name there."""
-        if isinstance(picture, library.Picture):
+        if isinstance(picture, library.LibraryPicture):
             with default_storage.open(picture.path) as file:
                 return default_storage.save(path, file)
         return default_storage.save(path, picture)
 
     def discard(self) -> None:
-        """Delete what `submissions` kept."""
+        """Delete what `submissions` stored."""
         if self._folder:
             library.delete_folder(self._folder)
 

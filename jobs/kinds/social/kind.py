@@ -72,7 +72,7 @@ class SocialKind(Kind):
     stylesheet = "social/social.css"
 
     def run(self, run: Run) -> dict[str, Any]:
-        """Post, and keep on the account whether it works. Result: network, account, and the link or the answer."""
+        """Post, and note on the account whether it works. Result: network, account, and the link or the answer."""
         account = Account.objects.filter(pk=run.payload["account"], owner=run.owner_id).first()
         if account is None:
             raise Failed("account_gone", can_retry=False)
@@ -120,7 +120,7 @@ class SocialKind(Kind):
 
 def _remember(account: Account, problem: Sentence | None, *, needs_reconnect: bool = False) -> bool:
     """Keep how the account fares. False: it was connected again since this attempt began, or is gone."""
-    last_error = problem.kept() if problem else None
+    last_error = problem.as_data() if problem else None
     same = Account.objects.filter(pk=account.pk, connected_at=account.connected_at)
     return bool(same.update(last_error=last_error, needs_reconnect=needs_reconnect))
 

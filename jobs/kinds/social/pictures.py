@@ -93,7 +93,7 @@ def _limits(account: Account) -> tuple[int, int]:
 
 
 def _fitted(source: str, number: int, limits: tuple[int, int], path: str) -> dict[str, Any]:
-    """Make one picture fit, and keep it. number: its place in the post, for people. path: where, without a suffix.
+    """Make one picture fit, and store it. number: its place in the post, for people. path: where, without a suffix.
 
     Raises Failed with a sentence that names the picture.
     """

@@ -20,7 +20,7 @@ day. https://atproto.com/specs/blob#blob-lifecycle"""
 
 
 @dataclass(frozen=True)
-class Picture:
+class PreparedPicture:
     """A picture that was prepared for one network. path: in the storage. type: media type. width, height: pixels."""
 
     path: str
@@ -51,7 +51,7 @@ class Post:
     warning: str = ""
     language: str = ""
     visibility: str = ""
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[PreparedPicture, ...] = ()
 
     @classmethod
     def of(cls, payload: Mapping[str, Any], rules: Rules, prepared: list[dict[str, Any]]) -> "Post":
@@ -63,10 +63,10 @@ class Post:
         said["text"] = text_on(rules, said["text"], said["warning"])
         if rules.warning is WarningPlace.ABOVE:
             said["warning"] = ""
-        return cls(**said, pictures=tuple(Picture(**picture) for picture in prepared))
+        return cls(**said, pictures=tuple(PreparedPicture(**picture) for picture in prepared))
 
 
-def upload_all(account: Account, post: Post, run: Run, upload: Callable[[Picture, int], Any]) -> list[Any]:
+def upload_all(account: Account, post: Post, run: Run, upload: Callable[[PreparedPicture, int], Any]) -> list[Any]:
     """The references under which the network knows the post's pictures, in their order.
 
     upload: hands a picture and its number (from 1) to the network and returns the reference, JSON data. What an earlier

@@ -46,4 +46,4 @@ SENTENCES: dict[str, Text] = {
 
 def in_words(error: JobError) -> str:
     """What went wrong, for a form or a message that is shown at once."""
-    return worded(error.sentence.kept(), KIND)
+    return worded(error.sentence.as_data(), KIND)

@@ -78,7 +78,7 @@ def callback(request: HttpRequest, network: str) -> HttpResponse:
     except JobError as error:
         messages.error(request, in_words(error))
     else:
-        _keep(request, chosen, connected)
+        _save_account(request, chosen, connected)
     return _to_accounts()
 
 
@@ -144,7 +144,7 @@ def _begin(request: HttpRequest, network: Network, asked: dict[str, Any]) -> str
     `state` ties the answer of such a page to this session. Raises JobError.
     """
     if not network.leaves:
-        _keep(request, network, network.connect(asked))
+        _save_account(request, network, network.connect(asked))
         return reverse("social:accounts")
     state = secrets.token_urlsafe(32)
     callback_url = request.build_absolute_uri(reverse("social:callback", args=[network.name]))
@@ -158,7 +158,7 @@ def _pending_key(network: Network) -> str:
     return f"social_{network.name}"
 
 
-def _keep(request: HttpRequest, network: Network, connected: Connected) -> None:
+def _save_account(request: HttpRequest, network: Network, connected: Connected) -> None:
     """Keep a connected account, or what is new of one that was connected before; its posts need not wait any longer."""
     account, made = Account.objects.update_or_create(
         owner_id=request.user.pk,

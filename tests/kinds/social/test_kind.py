@@ -31,7 +31,7 @@ def test_a_revoked_account_says_so_and_waits_to_be_connected_again(careless, mas
 
 
 def test_an_account_that_works_again_forgets_its_error(careless, mastodon_account):
-    Account.objects.update(last_error=Sentence("account_gone").kept(), needs_reconnect=False)
+    Account.objects.update(last_error=Sentence("account_gone").as_data(), needs_reconnect=False)
     mastodon_account.refresh_from_db()
     posted(mastodon_account, "Hello")
     mastodon_account.refresh_from_db()

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 def test_connecting_again_renews_the_account_instead_of_adding_one(page, pds):
     signed_in(page, pds)
-    Account.objects.update(needs_reconnect=True, last_error=Sentence("session_over", who="Bluesky").kept())
+    Account.objects.update(needs_reconnect=True, last_error=Sentence("session_over", who="Bluesky").as_data())
     assert "The sign-in to Bluesky is over." in page.get(ACCOUNTS).content.decode()
     account = Account.objects.get()
     form = page.get(f"{BLUESKY}?account={account.pk}").context["form"]

@@ -62,7 +62,7 @@ class Connected:
 class Elsewhere:
     """A page of the network's own, on which a person allows this site to post.
 
-    url: its address. pending: JSON that `Network.come_back` needs when they return; kept in their session.
+    url: its address. pending: JSON that `Network.come_back` needs when they return; stored in their session.
     """
 
     url: str

@@ -12,7 +12,7 @@ from typing import Any
 from .....contract import Failed, Run
 from ... import http
 from ...models import Account
-from ...post import Picture, Post, upload_all
+from ...post import Post, PreparedPicture, upload_all
 from .facets import facets
 
 LABEL = "Bluesky"
@@ -40,7 +40,7 @@ class Session:
     refresh: str
 
     def credentials(self) -> dict[str, str]:
-        """What is kept, encrypted, on the account."""
+        """What is stored, encrypted, on the account."""
         return {"did": self.did, "pds": self.pds, "access": self.access, "refresh": self.refresh}
 
 
@@ -122,7 +122,7 @@ def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
     return {"url": f"https://bsky.app/profile/{did}/post/{run.kept['rkey']}"}
 
 
-def _upload(account: Account, picture: Picture) -> dict[str, Any]:
+def _upload(account: Account, picture: PreparedPicture) -> dict[str, Any]:
     """Hand over a picture. Returns the blob by which a record names it, every field checked.
 
     https://docs.bsky.app/docs/api/com-atproto-repo-upload-blob, https://atproto.com/specs/data-model#blob-type
@@ -142,7 +142,7 @@ def _upload(account: Account, picture: Picture) -> dict[str, Any]:
     return {"$type": "blob", "ref": {"$link": link}, "mimeType": picture.type, "size": blob["size"]}
 
 
-def _image(picture: Picture, blob: dict[str, Any]) -> dict[str, Any]:
+def _image(picture: PreparedPicture, blob: dict[str, Any]) -> dict[str, Any]:
     """https://github.com/bluesky-social/atproto/blob/main/lexicons/app/bsky/embed/images.json"""
     return {
         "alt": picture.alt,
@@ -174,7 +174,7 @@ def _signed_in(account: Account, method: str, **what: Any) -> http.Answer:
 
 
 def _refresh(account: Account) -> Session:
-    """Replace the account's session and keep the new one. Raises Failed("reconnect") if that is over as well.
+    """Replace the account's session and store the new one. Raises Failed("reconnect") if that is over as well.
 
     https://docs.bsky.app/docs/api/com-atproto-server-refresh-session
     """

@@ -18,7 +18,7 @@ from .....contract import Failed, Run, TryAgain
 from ... import http
 from ...lengths import REMOTE_MENTION
 from ...models import Account
-from ...post import Picture, Post, upload_all
+from ...post import Post, PreparedPicture, upload_all
 from .models import MastodonApp
 
 LABEL = "Mastodon"
@@ -206,7 +206,7 @@ def post(account: Account, post: Post, run: Run) -> dict[str, Any]:
     return _posted(account, status, post)
 
 
-def _upload(account: Account, picture: Picture, name: str) -> str:
+def _upload(account: Account, picture: PreparedPicture, name: str) -> str:
     """Hand over a picture. Returns the server's id of it. name: without a suffix; ids may be made from it.
 
     https://docs.joinmastodon.org/methods/media/#v2, and #v1 for servers that know no other.
