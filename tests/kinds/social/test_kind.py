@@ -9,7 +9,8 @@ from jobs.core.waiting import Wait, wait_of
 from jobs.kind import WaitReason
 from jobs.kinds.social.models import Account
 from jobs.models import Status
-from jobs.sentences import Sentence, moment_in_words
+from jobs.sentences import Sentence
+from jobs.wording import moment_in_words
 from tests.kinds.social.conftest import attempted, posted, submitted
 from tests.servers.mastodon import STATUSES
 from tests.servers.stand_in import DROPPED, Reply
