@@ -192,7 +192,7 @@ OFFENDERS = {
     "jobs.kinds.lab.views.waits",
     "jobs.kinds.social.networks.webhook.network.WebhookForm.clean_url",
     "jobs.kinds.social.views._begin",
-    "jobs.kinds.social.views._keep",
+    "jobs.kinds.social.views._save_account",
     "jobs.kinds.social.views._show",
     "jobs.kinds.social.views.callback",
     "jobs.kinds.social.views.connect",
