@@ -28,6 +28,7 @@ FOLDER = DOCS / "screenshots"
 WIDE, NARROW = 1100, 360
 TALLEST = 1300
 """Pixels of a page that a picture shows."""
+ONE_JOB = re.compile(r"/jobs/[0-9a-f-]{36}/$")
 PASSWORD = "seven-calm-herons-42"
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -200,10 +201,11 @@ def media(camera: Camera, person: Person, folder: Path) -> None:
     page.reload()
     camera.take(page, "media-done", "What came out, one card for each file")
     video = folder / "sunrise.mp4"
-    samples.sample_video(video, seconds=30)
+    samples.sample_video(video, seconds=300)  # long enough to be seen while it is converted
     page.goto("/jobs/new/media/")
     page.locator("input[type=file]").set_input_files(str(video))
     page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(ONE_JOB, timeout=60_000)
     expect(page.locator("progress")).not_to_have_attribute("value", "0", timeout=60_000)
     camera.take(page, "media-running", "A video while it is converted")
     page.goto("/media/")
