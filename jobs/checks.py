@@ -17,12 +17,15 @@ from django.template.loader import get_template
 from django.urls import get_resolver
 
 from .conf import options, problems
-from .kind import Kind, KindForm, Role, installed_kinds, mistakes
+from .kind import Kind, KindForm, Queue, Role, installed_kinds, mistakes
 from .models import Job
 from .sentences import Text
 
 TAKEN_NAMES = frozenset({"accounts", "admin", "healthz", "jobs", "sandbox", "static"})
 """First parts of paths that belong to the site, so that no kind's own pages can live below them."""
+
+JSON = ("json", "rq.serializers.JSONSerializer")
+"""How RQ names its serializer that runs no code. https://python-rq.org/docs/jobs/#serializers"""
 
 LONGEST_NAME = Job._meta.get_field("kind").max_length or 0
 """Characters that a row has for its kind's name."""
@@ -42,18 +45,16 @@ def check_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """What is fine on one's own machine and must not be on a public one."""
     if check_options(None):
         return []  # they say it all
-    if options.EMBEDDED:
-        return [
-            Warning(
-                "This is the embedded default: database, Redis and secret key live in var/, and the sandbox may be on.",
-                hint="For a public site set DATABASE_URL, REDIS_URL and EMAIL_URL to real services (docs/running.md).",
-                id="offload.W001",
-            )
-        ]
     return list(_deployment_errors())
 
 
 def _deployment_errors() -> Iterator[Error]:
+    if options.EMBEDDED:
+        yield Error(
+            "This is the embedded default: database, Redis and secret key live in one folder of one machine.",
+            hint="For a public site set DATABASE_URL, REDIS_URL and EMAIL_URL to real services (docs/running.md).",
+            id="offload.E009",
+        )
     try:
         settings.SECRET_KEY  # noqa: B018 (Django raises when it is empty)
     except ImproperlyConfigured:
@@ -71,9 +72,24 @@ def _deployment_errors() -> Iterator[Error]:
     if options.SANDBOX:
         yield Error(
             "The sandbox is on: everybody could read the mail of the mail catcher.",
-            hint="Remove SANDBOX from the environment.",
+            hint="Set SANDBOX=0 in the environment.",
             id="offload.E003",
         )
+
+
+@register(Tags.security)
+def check_serializers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """django-rq loads the messages of a queue with its serializer, and RQ's own is pickle, which can run any code."""
+    given = getattr(settings, "RQ_QUEUES", {})
+    careless = [name for name in map(str, Queue) if name in given and given[name].get("SERIALIZER") not in JSON]
+    return [
+        Warning(
+            f"RQ_QUEUES names no JSON serializer for {name!r}: django-rq would unpickle what lies in Redis.",
+            hint='Add "SERIALIZER": "rq.serializers.JSONSerializer" to that queue.',
+            id="offload.W001",
+        )
+        for name in careless
+    ]
 
 
 @register(Tags.compatibility)

@@ -1,11 +1,14 @@
 """`manage.py check`: kinds that are complete, a database that workers can see, and what must not go public."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.forms import Form
+from django.test import override_settings
 from django.utils.translation import gettext_lazy
 
 from jobs import checks
@@ -45,10 +48,14 @@ def test_the_deploy_check_fails_outside_the_embedded_default(environment: dict[s
 
 
 @pytest.mark.stack
-def test_the_deploy_check_only_warns_in_the_embedded_default() -> None:
-    done = check("--deploy")
-    assert done.returncode == 0, done.stderr
-    assert "offload.W001" in done.stderr
+@pytest.mark.parametrize(
+    ("environment", "codes"),
+    [({}, ["E003", "E009"]), ({"SANDBOX": "0"}, ["E009"]), ({"DEBUG": "1"}, ["E002", "E003", "E009"])],
+)
+def test_the_deploy_check_fails_in_the_embedded_default(environment: dict[str, str], codes: list[str]) -> None:
+    done = check("--deploy", **environment)
+    assert done.returncode == 1
+    assert sorted(re.findall(r"\(offload\.(E\d+)\)", done.stderr)) == codes
 
 
 @pytest.mark.stack
@@ -238,7 +245,16 @@ def test_of_two_kinds_of_one_name_the_first_stays(monkeypatch: pytest.MonkeyPatc
     assert list(installed_kinds()) == [fine, kind_named("idle")]
 
 
-def test_every_queue_is_in_django_rqs_pages() -> None:
-    from django.conf import settings
-
+def test_every_queue_is_known_to_django_rqs_commands() -> None:
     assert set(settings.RQ_QUEUES) == set(map(str, Queue))
+
+
+def test_a_queue_whose_messages_would_be_unpickled_is_named() -> None:
+    queue = {"URL": "redis://"}
+    with override_settings(RQ_QUEUES={"network": queue, "other": {"URL": "redis://"}}):
+        (warning,) = checks.check_serializers(None)
+        assert "RQ_QUEUES names no JSON serializer for 'network'" in warning.msg
+        queue["SERIALIZER"] = "rq.serializers.JSONSerializer"
+        assert checks.check_serializers(None) == []
+    with override_settings(RQ_QUEUES={}):
+        assert checks.check_serializers(None) == []

@@ -127,7 +127,7 @@ def test_an_import_of_djangos_own_user_is_seen() -> None:
 
 # --- The only setting of ours is OFFLOAD, which jobs/conf.py reads ---------------------------------------------------
 
-WITHOUT_DEFAULT = {"ROOT_URLCONF", "SALT_KEY"}
+WITHOUT_DEFAULT = {"ROOT_URLCONF", "RQ_QUEUES", "SALT_KEY"}
 """Settings of Django, and of the package that encrypts, that Django's own defaults do not list:
 https://docs.djangoproject.com/en/5.2/ref/settings/
 """
