@@ -31,10 +31,14 @@ positive = validate.Range(min=1)
 
 # --- Offload's own options, and whether this is the embedded default -------------------------------------------------
 
+# Databases, uploads and the secret key are for the site alone: no file that it makes is for others.
+os.umask(0o077)
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 _var: Path = env.path("VAR_DIR", BASE_DIR / "var").resolve()
 try:
-    # For its owner only: databases and uploads are in there.
     _var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _var.stat().st_uid == os.geteuid():
+        _var.chmod(0o700)  # it may have been there, open to everybody on this machine
 except OSError as error:
     raise ImproperlyConfigured(f"VAR_DIR: the folder {_var} can't be made ({error.strerror}).") from None
 _embedded = not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"))
@@ -195,6 +199,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "jobs.web.body_limit.middleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -282,12 +287,15 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", 
 
 # --- Queue -----------------------------------------------------------------------------------------------------------
 
-# The queues of jobs.kind.Queue. django-rq reads this for its own pages; jobs.core.dispatch and jobs.worker.loop open
-# connections of their own.
+# The queues of jobs.kind.Queue, for django-rq's commands; jobs.core.dispatch and jobs.worker.loop open connections of
+# their own. Without a serializer RQ unpickles what lies in Redis: whoever can write there could run code here.
 _redis_url = f"{options.REDIS_URL}{'&' if '?' in options.REDIS_URL else '?'}socket_connect_timeout=1&socket_timeout=2"
-RQ_QUEUES = {name: {"URL": _redis_url, "DB": None} for name in ("urgent", "network", "media")}
+RQ_QUEUES = {
+    name: {"URL": _redis_url, "DB": None, "SERIALIZER": "rq.serializers.JSONSerializer"}
+    for name in ("urgent", "network", "media")
+}
 RQ = {"COMMIT_MODE": "auto"}
-# The admin's start page links to them already.
+# Some of django-rq's pages load messages without the serializer of their queue, so the admin has none of them.
 RQ_SHOW_ADMIN_LINK = False
 
 # --- Accounts and e-mail ---------------------------------------------------------------------------------------------
