@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from accounts.views import resend
+from accounts.views import ConfirmEmailView, resend
 
 View = Callable[..., HttpResponseBase]
 
@@ -41,10 +41,18 @@ def with_status(view: View) -> View:
     return answer
 
 
+OURS: dict[str, View] = {"account_confirm_email": ConfirmEmailView.as_view()}
+"""Views that take the place of allauth's, by the name of their address."""
+
 urlpatterns = [
     path("confirm-email/again/", resend, name="account_resend"),
     *(
-        URLPattern(pattern.pattern, with_status(pattern.callback), pattern.default_args, pattern.name)
+        URLPattern(
+            pattern.pattern,
+            with_status(OURS.get(pattern.name, pattern.callback)),
+            pattern.default_args,
+            pattern.name,
+        )
         for pattern in allauth_urls.urlpatterns
     ),
 ]

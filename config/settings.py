@@ -310,8 +310,12 @@ LOGIN_URL = "account_login"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+# Only the session that signed up; accounts.views.ConfirmEmailView says what becomes of others.
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+# Seconds for which that session waits for the mail.
+ACCOUNT_LOGIN_TIMEOUT = 3600
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm", "reset_password": "accounts.forms.ResetPasswordForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 
 # Every mail that Django sends becomes a job; the job's worker speaks SMTP with the server of EMAIL_URL.

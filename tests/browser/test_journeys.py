@@ -84,9 +84,30 @@ def test_a_new_person_signs_up_follows_the_mail_and_finds_its_job(
     expect(card(page, address).get_by_text(f"Sent to {address}")).to_be_visible()
     follow_the_mail(page, address)
     page.get_by_role("button", name="Yes, confirm it").click()
-    page.wait_for_url("**/login/")
-    sign_in(page, address, PASSWORD)
+    page.wait_for_url("**/jobs/")
     expect_done_in_my_jobs(page, address)
+
+
+def test_whoever_confirms_in_another_browser_chooses_a_password_first(
+    open_page, sandbox: str, start_worker: StartWorker
+) -> None:
+    address, chosen = "elsewhere@example.org", "nine-loud-magpies-17"
+    start_worker("--role", "network")
+    first = open_page("/accounts/signup/")
+    first.get_by_label("Email").fill(address)
+    first.get_by_label("Password", exact=True).fill(PASSWORD)
+    first.get_by_label("Password (again)").fill(PASSWORD)
+    first.get_by_role("button", name="Sign up").click()
+    expect(card(first, address).get_by_text("Done", exact=True)).to_be_visible()
+    page = open_page("/")
+    follow_the_mail(page, address)
+    expect(page.get_by_text("You did not sign up in this browser")).to_be_visible()
+    page.get_by_role("button", name="Yes, confirm it").click()
+    page.get_by_label("New Password", exact=True).fill(chosen)
+    page.get_by_label("New Password (again)").fill(chosen)
+    page.get_by_role("button", name="Set the password").click()
+    page.get_by_role("link", name="Sign in with it").click()
+    sign_in(page, address, chosen)
 
 
 def test_a_forgotten_password_is_set_anew_on_a_narrow_screen(
