@@ -10,7 +10,7 @@ from typing import Any
 
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core.internal.ratelimit import parse_rates
+from allauth.core.internal import ratelimit
 from django.contrib.sites.shortcuts import get_current_site
 from django.core.exceptions import ValidationError
 from django.core.mail import get_connection
@@ -23,10 +23,17 @@ from jobs.kinds.email.backend import JobEmailBackend, recipient
 from jobs.kinds.email.kind import mailbox
 
 SESSION_KEY = "offload_newest_mail"
+ALLAUTH = "allauth.account"
+GUESSES_ANYWHERE = "login_failed_anywhere"
+"""A limit in ACCOUNT_RATE_LIMITS."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth comes without types
-    """Remembers the newest mail of a session, so that its pages can show the job."""
+    """Remembers the newest mail of a session, so that its pages can show the job; and counts guesses by their source.
+
+    allauth counts wrong passwords for an address wherever they come from (`login_failed`), so that a few from anywhere
+    keep its owner out. Here that limit is for an address and a source together, and GUESSES_ANYWHERE for the address.
+    """
 
     def clean_email(self, email: str) -> str:
         """Refuse at the form's field what the backend would refuse. Raises ValidationError."""
@@ -53,6 +60,26 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth co
             request.session[SESSION_KEY] = str(message.connection.jobs[-1].pk)
 
 
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count a guess, which success takes back. Raises ValidationError after too many."""
+        super().pre_authenticate(request, **credentials)
+        # Only after its own limit has let it through: one source alone must not use up what all have together.
+        address = super()._get_login_attempts_cache_key(request, **credentials)
+        anywhere = ratelimit.consume(request, app=ALLAUTH, action=GUESSES_ANYWHERE, key=address)
+        if not anywhere:
+            raise self.validation_error("too_many_login_attempts")
+        self._login_failed_rl_usage.usage += anywhere.usage
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        return f"{super()._get_login_attempts_cache_key(request, **credentials)} {ratelimit.get_ip(request)}"
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """Whoever set a new password with the link of a mail may sign in, whatever others have guessed."""
+        super()._delete_login_attempts_cached_email(request, **credentials)
+        address = super()._get_login_attempts_cache_key(request, **credentials)
+        ratelimit.clear(request, app=ALLAUTH, action=GUESSES_ANYWHERE, key=address)
+
+
 def newest_mail(request: HttpRequest) -> Job | None:
     """The job of the mail that this session asked for last, or None."""
     if job_id := request.session.get(SESSION_KEY):
@@ -68,6 +95,7 @@ def next_mail_from(request: HttpRequest, address: str = "") -> datetime | None:
     mail = newest_mail(request)
     if mail is None or (address and mail.resource != mailbox(address, urgent=True)):
         return None
-    pause = max((rate.duration for rate in parse_rates(app_settings.RATE_LIMITS.get("confirm_email"))), default=0)
+    rates = ratelimit.parse_rates(app_settings.RATE_LIMITS.get("confirm_email"))
+    pause = min((rate.duration for rate in rates), default=0)
     moment = mail.created_at + timedelta(seconds=pause)
     return moment if moment > timezone.now() else None

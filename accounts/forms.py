@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account import forms
 from allauth.account.models import EmailAddress
+from allauth.core.ratelimit import consume
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
@@ -37,10 +38,20 @@ class SignupForm(forms.SignupForm):  # type: ignore[misc]  # allauth comes witho
 
 
 class ResetPasswordForm(forms.ResetPasswordForm):  # type: ignore[misc]  # allauth comes without types
-    """allauth's form, for the accounts that have confirmed the address: to others it opens no way."""
+    """allauth's form, for the accounts that have confirmed the address: to others it opens no way.
+
+    Whoever asks, a mailbox gets no more mails than ACCOUNT_RATE_LIMITS says of `reset_password_mail`.
+    """
 
     def clean_email(self) -> str:
         """Find the accounts. Returns the address."""
         email: str = super().clean_email()
         self.users = [user for user in EmailAddress.objects.get_users_for(email) if user.is_active]
+        return email
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Have the mail sent, unless that mailbox had enough of them. Returns the address."""
+        email: str = self.cleaned_data["email"]
+        if consume(request, action="reset_password_mail", key=email.lower()):
+            super().save(request, **kwargs)
         return email

@@ -277,8 +277,14 @@ if options.SANDBOX:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Rate limits of sign-in and mail resend live in the cache. In the database they work for every web process, and
-# while Redis is away.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# while Redis is away. Django keeps 300 entries if nothing else is said: a crowd of addresses would push the others out.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 # --- Queue -----------------------------------------------------------------------------------------------------------
 
@@ -317,6 +323,16 @@ ACCOUNT_LOGIN_TIMEOUT = 3600
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm", "reset_password": "accounts.forms.ResetPasswordForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Over allauth's own: amount/time/of what. `key` is the address, with `login_failed` the address and the source together;
+# `ip` is the source (of IPv6 its /64 network).
+ACCOUNT_RATE_LIMITS = {
+    "confirm_email": "1/3m/key,3/h/key,10/d/key",
+    "reset_password": "20/m/ip",
+    "reset_password_mail": "3/h/key,10/d/key",
+    "login_failed": "10/m/ip,100/h/ip,5/5m/key,20/d/key",
+    "login_failed_anywhere": "200/h/key",
+    "change_password": "5/m/user,20/d/user",
+}
 
 # Every mail that Django sends becomes a job; the job's worker speaks SMTP with the server of EMAIL_URL.
 EMAIL_BACKEND = "jobs.kinds.email.backend.JobEmailBackend"
