@@ -10,7 +10,9 @@ from typing import Any
 
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.password_reset import get_reset_password_url
 from allauth.core.internal import ratelimit
+from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sites.shortcuts import get_current_site
 from django.core.exceptions import ValidationError
 from django.core.mail import get_connection
@@ -23,6 +25,8 @@ from jobs.kinds.email.backend import JobEmailBackend, recipient
 from jobs.kinds.email.kind import mailbox
 
 SESSION_KEY = "offload_newest_mail"
+NOTICE = "is_notice"
+"""In the context of a mail that only tells of a change."""
 ALLAUTH = "allauth.account"
 GUESSES_ANYWHERE = "login_failed_anywhere"
 """A limit in ACCOUNT_RATE_LIMITS."""
@@ -46,7 +50,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth co
         return cleaned
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Render the mail and hand it over as a job of this request's user or session."""
+        """Render the mail and hand it over as a job of this request's user or session.
+
+        Somebody waits for it in front of the page, unless it only tells of a change.
+        """
         request: HttpRequest = self.request
         message = self.render_mail(
             template_prefix,
@@ -54,11 +61,22 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth co
             {"request": request, "email": email, "current_site": get_current_site(request), **context},
         )
         mine = {"owner": request.user} if request.user.is_authenticated else {"visitor": visitor_of(request)}
-        message.connection = get_connection(urgent=True, **mine)
+        waited_for = NOTICE not in context
+        message.connection = get_connection(urgent=waited_for, **mine)
         message.send()
-        if isinstance(message.connection, JobEmailBackend):
+        if waited_for and isinstance(message.connection, JobEmailBackend):
             request.session[SESSION_KEY] = str(message.connection.jobs[-1].pk)
 
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: AbstractBaseUser,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Tell somebody of a change to their account, and what to do if it was not theirs."""
+        told = {NOTICE: True, "password_reset_url": get_reset_password_url(self.request), **(context or {})}
+        super().send_notification_mail(template_prefix, user, told, email)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count a guess, which success takes back. Raises ValidationError after too many."""

@@ -323,8 +323,13 @@ ACCOUNT_LOGIN_TIMEOUT = 3600
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm", "reset_password": "accounts.forms.ResetPasswordForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
-# Over allauth's own: amount/time/of what. `key` is the address, with `login_failed` the address and the source together;
-# `ip` is the source (of IPv6 its /64 network).
+# Adding, choosing and removing addresses asks for the password once more, unless that was within five minutes. The
+# forms that change the password and delete the account ask for it themselves.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# A mail about each such change.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+# Over allauth's own: amount/time/of what. `key` is the address, with `login_failed` the address and the source
+# together; `ip` is the source (of IPv6 its /64 network).
 ACCOUNT_RATE_LIMITS = {
     "confirm_email": "1/3m/key,3/h/key,10/d/key",
     "reset_password": "20/m/ip",

@@ -149,8 +149,9 @@ def test_asking_again_after_having_confirmed_leads_to_sign_in(client, settings):
 def test_a_new_address_is_confirmed_by_a_mail_that_belongs_to_its_user(client, confirmed):
     client.force_login(confirmed)
     page = reverse("account_email")
+    client.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     assert client.post(page, {"action_add": "", "email": "second@example.org"}).url == page
-    job = Job.objects.get()
+    job = Job.objects.get(queue="urgent")
     assert (job.owner, job.visitor, job.title) == (confirmed, "", "E-mail to second@example.org")
     assert "data-poll" in client.get(page).text
     assert client.post(reverse("account_resend"), {"email": "second@example.org"}).status_code == 429
