@@ -365,9 +365,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_keys"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "filters": {
+        "without_keys": {"()": "accounts.logs.WithoutKeys"},
         # Only /healthz answers 503. Whoever asks it every few seconds reads the answer, and needs no line for each.
         "no_health": {
             "()": "django.utils.log.CallbackFilter",
