@@ -5,10 +5,11 @@ from functools import wraps
 from typing import Any
 
 from allauth.account import urls as allauth_urls
+from allauth.usersessions import urls as session_urls
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, include, path
 
 from accounts.views import ConfirmEmailView, resend
 
@@ -46,6 +47,7 @@ OURS: dict[str, View] = {"account_confirm_email": ConfirmEmailView.as_view()}
 
 urlpatterns = [
     path("confirm-email/again/", resend, name="account_resend"),
+    path("sessions/", include(session_urls)),
     *(
         URLPattern(
             pattern.pattern,

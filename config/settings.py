@@ -180,6 +180,8 @@ INSTALLED_APPS = [
     "accounts",
     "allauth",
     "allauth.account",
+    # Lists people's sessions, so that they can end them.
+    "allauth.usersessions",
     "csp",
     # jobs stands before django_rq so that its rqworker command is the one that runs.
     "jobs",
