@@ -4,10 +4,12 @@ WEB_CONCURRENCY is gunicorn's own variable for the number of processes.
 https://gunicorn.org/reference/settings/
 """
 
+import logging
 import os
 import resource
 import sys
 
+from accounts.logs import WithoutKeys
 from config.settings import options
 
 bind = f"[{options.HOST}]:{options.PORT}" if ":" in options.HOST else f"{options.HOST}:{options.PORT}"
@@ -29,3 +31,5 @@ graceful_timeout = 5
 # Heartbeats in memory where there is such a folder: a busy disk must not look like a hanging process.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (gunicorn makes its own files there)
 control_socket_disable = True
+# For whoever has requests logged (--access-logfile): addresses of pages hold the keys of mailed links.
+logging.getLogger("gunicorn.access").addFilter(WithoutKeys())

@@ -10,7 +10,9 @@ from typing import Any
 
 from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core.internal.ratelimit import parse_rates
+from allauth.account.internal.flows.password_reset import get_reset_password_url
+from allauth.core.internal import ratelimit
+from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.sites.shortcuts import get_current_site
 from django.core.exceptions import ValidationError
 from django.core.mail import get_connection
@@ -23,10 +25,19 @@ from jobs.kinds.email.backend import JobEmailBackend, recipient
 from jobs.kinds.email.kind import mailbox
 
 SESSION_KEY = "offload_newest_mail"
+NOTICE = "is_notice"
+"""In the context of a mail that only tells of a change."""
+ALLAUTH = "allauth.account"
+GUESSES_ANYWHERE = "login_failed_anywhere"
+"""A limit in ACCOUNT_RATE_LIMITS."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth comes without types
-    """Remembers the newest mail of a session, so that its pages can show the job."""
+    """Remembers the newest mail of a session, so that its pages can show the job; and counts guesses by their source.
+
+    allauth counts wrong passwords for an address wherever they come from (`login_failed`), so that a few from anywhere
+    keep its owner out. Here that limit is for an address and a source together, and GUESSES_ANYWHERE for the address.
+    """
 
     def clean_email(self, email: str) -> str:
         """Refuse at the form's field what the backend would refuse. Raises ValidationError."""
@@ -39,7 +50,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth co
         return cleaned
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Render the mail and hand it over as a job of this request's user or session."""
+        """Render the mail and hand it over as a job of this request's user or session.
+
+        Somebody waits for it in front of the page, unless it only tells of a change.
+        """
         request: HttpRequest = self.request
         message = self.render_mail(
             template_prefix,
@@ -47,10 +61,41 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth co
             {"request": request, "email": email, "current_site": get_current_site(request), **context},
         )
         mine = {"owner": request.user} if request.user.is_authenticated else {"visitor": visitor_of(request)}
-        message.connection = get_connection(urgent=True, **mine)
+        waited_for = NOTICE not in context
+        message.connection = get_connection(urgent=waited_for, **mine)
         message.send()
-        if isinstance(message.connection, JobEmailBackend):
+        if waited_for and isinstance(message.connection, JobEmailBackend):
             request.session[SESSION_KEY] = str(message.connection.jobs[-1].pk)
+
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: AbstractBaseUser,
+        context: dict[str, Any] | None = None,
+        email: str | None = None,
+    ) -> None:
+        """Tell somebody of a change to their account, and what to do if it was not theirs."""
+        told = {NOTICE: True, "password_reset_url": get_reset_password_url(self.request), **(context or {})}
+        super().send_notification_mail(template_prefix, user, told, email)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count a guess, which success takes back. Raises ValidationError after too many."""
+        super().pre_authenticate(request, **credentials)
+        # Only after its own limit has let it through: one source alone must not use up what all have together.
+        address = super()._get_login_attempts_cache_key(request, **credentials)
+        anywhere = ratelimit.consume(request, app=ALLAUTH, action=GUESSES_ANYWHERE, key=address)
+        if not anywhere:
+            raise self.validation_error("too_many_login_attempts")
+        self._login_failed_rl_usage.usage += anywhere.usage
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        return f"{super()._get_login_attempts_cache_key(request, **credentials)} {ratelimit.get_ip(request)}"
+
+    def _delete_login_attempts_cached_email(self, request: HttpRequest, **credentials: Any) -> None:
+        """Whoever set a new password with the link of a mail may sign in, whatever others have guessed."""
+        super()._delete_login_attempts_cached_email(request, **credentials)
+        address = super()._get_login_attempts_cache_key(request, **credentials)
+        ratelimit.clear(request, app=ALLAUTH, action=GUESSES_ANYWHERE, key=address)
 
 
 def newest_mail(request: HttpRequest) -> Job | None:
@@ -68,6 +113,7 @@ def next_mail_from(request: HttpRequest, address: str = "") -> datetime | None:
     mail = newest_mail(request)
     if mail is None or (address and mail.resource != mailbox(address, urgent=True)):
         return None
-    pause = max((rate.duration for rate in parse_rates(app_settings.RATE_LIMITS.get("confirm_email"))), default=0)
+    rates = ratelimit.parse_rates(app_settings.RATE_LIMITS.get("confirm_email"))
+    pause = min((rate.duration for rate in rates), default=0)
     moment = mail.created_at + timedelta(seconds=pause)
     return moment if moment > timezone.now() else None

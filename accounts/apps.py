@@ -8,3 +8,7 @@ class AccountsConfig(AppConfig):
 
     name = "accounts"
     label = "offload_accounts"
+
+    def ready(self) -> None:
+        """Listen to allauth's signals."""
+        from accounts import notices  # noqa: F401

@@ -5,12 +5,13 @@ from functools import wraps
 from typing import Any
 
 from allauth.account import urls as allauth_urls
+from allauth.usersessions import urls as session_urls
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, include, path
 
-from accounts.views import resend
+from accounts.views import ConfirmEmailView, resend
 
 View = Callable[..., HttpResponseBase]
 
@@ -41,10 +42,19 @@ def with_status(view: View) -> View:
     return answer
 
 
+OURS: dict[str, View] = {"account_confirm_email": ConfirmEmailView.as_view()}
+"""Views that take the place of allauth's, by the name of their address."""
+
 urlpatterns = [
     path("confirm-email/again/", resend, name="account_resend"),
+    path("sessions/", include(session_urls)),
     *(
-        URLPattern(pattern.pattern, with_status(pattern.callback), pattern.default_args, pattern.name)
+        URLPattern(
+            pattern.pattern,
+            with_status(OURS.get(pattern.name, pattern.callback)),
+            pattern.default_args,
+            pattern.name,
+        )
         for pattern in allauth_urls.urlpatterns
     ),
 ]

@@ -129,6 +129,10 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# Browsers take a cookie of such a name only over HTTPS and from this very host: no neighbour can plant one.
+# https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis-22#section-4.1.3.2
+_prefix = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_prefix}sessionid", f"{_prefix}csrftoken"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "jobs.web.views.csrf_failure"
@@ -180,6 +184,8 @@ INSTALLED_APPS = [
     "accounts",
     "allauth",
     "allauth.account",
+    # Lists people's sessions, so that they can end them.
+    "allauth.usersessions",
     "csp",
     # jobs stands before django_rq so that its rqworker command is the one that runs.
     "jobs",
@@ -282,8 +288,14 @@ if options.SANDBOX:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Rate limits of sign-in and mail resend live in the cache. In the database they work for every web process, and
-# while Redis is away.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# while Redis is away. Django keeps 300 entries if nothing else is said: a crowd of addresses would push the others out.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 # --- Queue -----------------------------------------------------------------------------------------------------------
 
@@ -318,9 +330,28 @@ LOGIN_URL = "account_login"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+# Only the session that signed up; accounts.views.ConfirmEmailView says what becomes of others.
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+# Seconds for which that session waits for the mail.
+ACCOUNT_LOGIN_TIMEOUT = 3600
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
+ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm", "reset_password": "accounts.forms.ResetPasswordForm"}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# Adding, choosing and removing addresses asks for the password once more, unless that was within five minutes. The
+# forms that change the password and delete the account ask for it themselves.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# A mail about each such change.
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+# Over allauth's own: amount/time/of what. `key` is the address, with `login_failed` the address and the source
+# together; `ip` is the source (of IPv6 its /64 network).
+ACCOUNT_RATE_LIMITS = {
+    "confirm_email": "1/3m/key,3/h/key,10/d/key",
+    "reset_password": "20/m/ip",
+    "reset_password_mail": "3/h/key,10/d/key",
+    "login_failed": "10/m/ip,100/h/ip,5/5m/key,20/d/key",
+    "login_failed_anywhere": "200/h/key",
+    "change_password": "5/m/user,20/d/user",
+}
 
 # Every mail that Django sends becomes a job; the job's worker speaks SMTP with the server of EMAIL_URL.
 EMAIL_BACKEND = "jobs.kinds.email.backend.JobEmailBackend"
@@ -348,9 +379,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_keys"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "filters": {
+        "without_keys": {"()": "accounts.logs.WithoutKeys"},
         # Only /healthz answers 503. Whoever asks it every few seconds reads the answer, and needs no line for each.
         "no_health": {
             "()": "django.utils.log.CallbackFilter",

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import psutil
 import pytest
+import requests
 
 from jobs.sandbox.services import free_port
 from jobs.web.job_status import SLOWEST
@@ -45,6 +46,30 @@ def test_connections_that_are_kept_are_shared_by_the_processes() -> None:
         shares = _connections(web.pid, psutil.CONN_ESTABLISHED)
         assert len(shares) == 2
         assert min(shares.values()) >= MANY / 5, shares
+
+
+def test_the_log_of_requests_holds_no_key_of_a_mailed_link() -> None:
+    port = free_port()
+    web = Process([*GUNICORN, "--access-logfile", "-"], {**os.environ, "PORT": str(port)}, name="web")
+    site = f"http://127.0.0.1:{port}"
+    # Below an address that is none, so that the answer needs neither database nor style sheets.
+    paths = ["/nowhere/confirm-email/MQ:1secret:key/", "/nowhere/password/reset/key/1-secret-key/"]
+
+    def asked() -> bool:
+        try:
+            for path in paths:
+                requests.get(site + path, headers={"Referer": site + path, "Accept": "application/json"}, timeout=20)
+        except requests.ConnectionError:
+            return False
+        return True
+
+    with ExitStack() as opened:
+        opened.callback(web.stop)
+        wait_until(asked, seconds=40, what="it answers")
+        line = r'"GET /nowhere/{0} HTTP/1.1" 404 \d+ "http://[^/]+/nowhere/{0}"'
+        shortened = ("confirm-email/…/", "password/reset/key/1-…/")
+        wait_until(lambda: all(re.search(line.format(path), web.log) for path in shortened), what="all is logged")
+        assert "secret" not in web.log
 
 
 def _connections(pid: int, status: str) -> Counter[int]:

@@ -220,3 +220,23 @@ def test_limits_count_by_the_address_of_the_client_also_behind_a_proxy(behind_pr
     environment = os.environ | {"BEHIND_PROXY": behind_proxy, "DJANGO_SETTINGS_MODULE": "config.settings"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.stdout.strip() == address, done.stderr
+
+
+COOKIES = """
+from django.conf import settings
+from django.http import HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware, get_token
+from django.test import RequestFactory
+def view(request):
+    return HttpResponse(get_token(request))
+for name, cookie in CsrfViewMiddleware(view)(RequestFactory().get("/")).cookies.items():
+    print(name, cookie["path"], cookie["domain"] or None, bool(cookie["secure"]))
+print(settings.SESSION_COOKIE_NAME, settings.SESSION_COOKIE_PATH, settings.SESSION_COOKIE_DOMAIN,
+    settings.SESSION_COOKIE_SECURE)
+"""
+
+
+@pytest.mark.parametrize(("https", "prefix"), [("0", ""), ("1", "__Host-")])
+def test_over_https_the_cookies_have_what_their_names_promise(tmp_path: Path, https: str, prefix: str) -> None:
+    told = python(COOKIES, VAR_DIR=str(tmp_path), HTTPS=https).splitlines()
+    assert told == [f"{prefix}{name} / None {https == '1'}" for name in ("csrftoken", "sessionid")]

@@ -132,7 +132,6 @@ def outcomes(site: Site, folder: Path) -> Iterator[Outcome]:
     """Use the site from sign-up on; yields each job's outcome as it comes. folder: for the sample video."""
     visitor = Visitor(site.url)
     yield sign_up(visitor)
-    visitor.sign_in(EMAIL, PASSWORD)
 
     photo = upload(visitor, "photo.jpg", samples.sample_photo(), "image/jpeg")
     if photo.job["status"] == "succeeded":
@@ -151,7 +150,10 @@ def outcomes(site: Site, folder: Path) -> Iterator[Outcome]:
 
 
 def sign_up(visitor: Visitor) -> Outcome:
-    """Sign up, watch the confirmation mail's job, read the mail and confirm the address. Raises Unexpected."""
+    """Sign up, watch the confirmation mail's job, read the mail and confirm the address, which signs in.
+
+    Raises Unexpected.
+    """
     form = visitor.get("/accounts/signup/")
     start = time.monotonic()
     answer = visitor.send(form, {"email": EMAIL, "password1": PASSWORD, "password2": PASSWORD}, follow=False)
@@ -165,7 +167,9 @@ def sign_up(visitor: Visitor) -> Outcome:
     outcome = Outcome(job, url, answered, time.monotonic() - start)
     if job["status"] == "succeeded":
         mail = visitor.get(_first_link(visitor.get("/sandbox/mail/"), r"/sandbox/mail/[^/\"]+/"))
-        visitor.send(visitor.get(_first_link(mail, r"http[^\"]+/accounts/confirm-email/[^\"]+")), {})
+        arrived = visitor.send(visitor.get(_first_link(mail, r"http[^\"]+/accounts/confirm-email/[^\"]+")), {})
+        if not arrived.url.endswith("/jobs/"):
+            raise Unexpected(f"Confirming the address led to {arrived.url} instead of into the account.")
     return outcome
 
 

@@ -341,7 +341,8 @@ def _back(request: HttpRequest, job: Job, too_late: str) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The answer to a POST without a valid CSRF token (setting CSRF_FAILURE_VIEW)."""
     if wants_json(request):
-        return _errors({EVERYWHERE: [_("Send the csrftoken cookie's value in the X-CSRFToken header.")]}, 403)
+        said = _("Send the value of the cookie %(name)s in the X-CSRFToken header.")
+        return _errors({EVERYWHERE: [said % {"name": settings.CSRF_COOKIE_NAME}]}, 403)
     return render(request, "403_csrf.html", status=403)
 
 

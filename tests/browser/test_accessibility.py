@@ -34,6 +34,8 @@ FOR_USERS = (
     "/jobs/?q=a%00b",
     "/jobs/delete/",
     "/accounts/email/",
+    "/accounts/reauthenticate/",
+    "/accounts/sessions/",
     "/export/",
     "/erasure/",
 )

@@ -60,7 +60,8 @@ def sign_in(page: Page, address: str, password: str) -> None:
 def expect_done_in_my_jobs(page: Page, address: str) -> None:
     """The mail that was asked for before there was a user belongs to them now."""
     expect(page.get_by_role("heading", name="My jobs")).to_be_visible()
-    line = page.locator(".line", has_text=f"E-mail to {address}")
+    # The oldest: a later one tells of the new password.
+    line = page.locator(".line", has_text=f"E-mail to {address}").last
     expect(line.get_by_text("Done", exact=True)).to_be_visible()
 
 
@@ -84,9 +85,30 @@ def test_a_new_person_signs_up_follows_the_mail_and_finds_its_job(
     expect(card(page, address).get_by_text(f"Sent to {address}")).to_be_visible()
     follow_the_mail(page, address)
     page.get_by_role("button", name="Yes, confirm it").click()
-    page.wait_for_url("**/login/")
-    sign_in(page, address, PASSWORD)
+    page.wait_for_url("**/jobs/")
     expect_done_in_my_jobs(page, address)
+
+
+def test_whoever_confirms_in_another_browser_chooses_a_password_first(
+    open_page, sandbox: str, start_worker: StartWorker
+) -> None:
+    address, chosen = "elsewhere@example.org", "nine-loud-magpies-17"
+    start_worker("--role", "network")
+    first = open_page("/accounts/signup/")
+    first.get_by_label("Email").fill(address)
+    first.get_by_label("Password", exact=True).fill(PASSWORD)
+    first.get_by_label("Password (again)").fill(PASSWORD)
+    first.get_by_role("button", name="Sign up").click()
+    expect(card(first, address).get_by_text("Done", exact=True)).to_be_visible()
+    page = open_page("/")
+    follow_the_mail(page, address)
+    expect(page.get_by_text("You did not sign up in this browser")).to_be_visible()
+    page.get_by_role("button", name="Yes, confirm it").click()
+    page.get_by_label("New Password", exact=True).fill(chosen)
+    page.get_by_label("New Password (again)").fill(chosen)
+    page.get_by_role("button", name="Set the password").click()
+    page.get_by_role("link", name="Sign in with it").click()
+    sign_in(page, address, chosen)
 
 
 def test_a_forgotten_password_is_set_anew_on_a_narrow_screen(
@@ -126,6 +148,9 @@ def test_a_new_address_is_confirmed_and_made_the_main_one_by_keyboard(
     page.keyboard.type("ann.second@example.org")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Add it")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_label("Password").focus()
+    page.keyboard.type("a-long-password")
     page.keyboard.press("Enter")
     expect(card(page, "ann.second@example.org").get_by_text("Done", exact=True)).to_be_visible()
     expect(page.get_by_text("not confirmed")).to_be_visible()

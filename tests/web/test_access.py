@@ -63,6 +63,15 @@ def test_the_cookie_is_for_one_address_and_no_script_reads_it(ann, job):
     assert ann.post(MANY, {"id": str(job.pk)}).status_code == 405
 
 
+def test_it_belongs_to_the_session_also_under_the_name_that_its_cookie_has_over_https(settings, user, other_user, job):
+    settings.SESSION_COOKIE_NAME = "__Host-sessionid"
+    ann, bob = signed_in(user), signed_in(other_user)
+    assert tables(ann, job) == {"django_session", "auth_user", "offload_job"}
+    assert tables(ann, job) == {"offload_job"}
+    bob.cookies[COOKIE] = ann.cookies[COOKIE].value
+    assert not sees(bob, job)
+
+
 def test_whoever_may_see_nothing_gets_none(client, job):
     assert COOKIE not in client.get(MANY, {"id": str(job.pk)}).cookies
 

@@ -104,7 +104,9 @@ class TestSubmit:
         assert "Please send it again" in page.content.decode()
         answer = submit_json(strict, {"text": "Hello"})
         assert answer.status_code == 403
-        assert "X-CSRFToken" in answer.json()["errors"]["__all__"][0]
+        (said,) = answer.json()["errors"]["__all__"]
+        assert "X-CSRFToken" in said
+        assert "cookie csrftoken" in said
         assert not Job.objects.exists()
 
     def test_a_program_with_the_csrf_token_in_its_header_is_heard(self, user):

@@ -20,6 +20,7 @@ from hashlib import sha256
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from django.apps import apps
 from django.conf import settings
 from django.core.mail.utils import DNS_NAME
 from django.utils.translation import gettext_lazy
@@ -63,9 +64,12 @@ class EmailKind(Kind):
         }
 
     def belongings(self, owner_id: OwnerKey) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
-        """The addresses of the account."""
+        """The addresses of the account, and where somebody signed in to it if the site keeps that."""
         addresses = EmailAddress.objects.filter(user=owner_id).order_by("pk")
         yield "addresses", addresses.values("email", "verified", "primary").iterator()
+        if apps.is_installed("allauth.usersessions"):
+            sessions = apps.get_model("usersessions", "UserSession")._default_manager.filter(user=owner_id)
+            yield "sessions", sessions.order_by("pk").values("created_at", "ip", "user_agent").iterator()
 
     def forget_owner(self, owner_id: OwnerKey) -> None:
         """Delete the mails to this person that are nobody's: those that were asked for without being signed in."""

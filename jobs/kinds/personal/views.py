@@ -3,6 +3,7 @@
 from typing import cast
 from uuid import UUID
 
+from allauth.account.adapter import get_adapter
 from allauth.account.forms import ReauthenticateForm
 from allauth.core.ratelimit import consume, respond_429
 from django.contrib.auth import logout
@@ -57,7 +58,10 @@ def download(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 @cache_control(private=True, no_store=True)
 @login_required
 def erase(request: HttpRequest) -> HttpResponse:
-    """Ask for the password and have the account deleted. 429 after too many tries."""
+    """Ask for the password, tell by mail and have the account deleted. 429 after too many tries.
+
+    The mail is a job of the account, accepted before the one that deletes the account with all its jobs.
+    """
     user = request.user
     if getattr(user, "is_staff", False):  # not every user model knows staff
         refused = request.method == "POST"
@@ -71,6 +75,7 @@ def erase(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _ask(request, form, 400)
     with transaction.atomic():
+        get_adapter().send_notification_mail("personal/erasure_asked", user)
         logout(request)
         wanted = Submission({"user": str(user.pk)}, _("Deletion of your account"), f"erasure:{user.pk}")
         (job,) = submit(ErasureKind(), [wanted], owner=None, visitor=visitor_of(request)).jobs
