@@ -9,12 +9,15 @@ What goes wrong is raised as the contract's errors, whose sentences also suit th
 
 import json
 import re
-import time
+import socket
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from threading import Lock, Timer
 from typing import Any
 
 import requests
@@ -23,6 +26,8 @@ from django.core.validators import URLValidator
 from django.utils.text import Truncator
 from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress, filter_host
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, LocationParseError
 from urllib3.util import Url, parse_url
 
@@ -31,8 +36,8 @@ from ...contract import Failed, JobError, Sentence, TryAgain, options
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
 """The longest silence of a server."""
-BODY_SECONDS = 30
-"""The longest time from the request to the end of the body."""
+EXCHANGE_SECONDS = 30
+"""The longest time of a whole exchange: connection, TLS, request, head and body of the answer."""
 UPLOAD_SECONDS = 120
 """The same for a request that sends a picture."""
 MAX_BODY = 1024 * 1024
@@ -77,6 +82,76 @@ class Answer:
         return ""
 
 
+class _Deadline:
+    """Ends an exchange when its time is over, wherever it is, by shutting its connection down.
+
+    A timeout of the socket is one for each read: a server that sends a byte now and then never reaches it.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.is_over = False
+        self._lock = Lock()
+        self._connections: list[socket.socket] = []
+        self._timer = Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def watch(self, connection: socket.socket) -> None:
+        """Let the connection end with the exchange. TLS will take it over, so a second descriptor of it is kept."""
+        with self._lock:
+            self._connections.append(connection.dup())
+            if self.is_over:
+                self._shut_down()
+
+    def _end(self) -> None:
+        with self._lock:
+            self.is_over = True
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        for connection in self._connections:
+            with suppress(OSError):  # the other side was quicker
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> "_Deadline":
+        self._before = _of_this_thread.set(self)
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        _of_this_thread.reset(self._before)
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+
+_of_this_thread: ContextVar[_Deadline] = ContextVar("deadline")
+
+
+# urllib3 has no public way to a connection before its TLS handshake.
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        made = super()._new_conn()
+        _of_this_thread.get().watch(made)
+        return made
+
+
+class _TLSConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        made = super()._new_conn()
+        _of_this_thread.get().watch(made)
+        return made
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
 class _Session(HTTPSession):  # type: ignore[misc]
     """A hardened session that leaves redirects and the surroundings of the process alone."""
 
@@ -92,6 +167,8 @@ class _Session(HTTPSession):  # type: ignore[misc]
         )
         # No .netrc, which would replace our Authorization header, and no proxy, behind which addresses go unchecked.
         self.trust_env = False
+        for adapter in self.adapters.values():
+            adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Never: even when it follows no redirect, requests would read a redirect's whole body, however large."""
@@ -187,16 +264,17 @@ def request(
     """Send one request and read its answer, whatever its status.
 
     who: the other side in sentences, "Mastodon (mastodon.example)". params, data, json: as in requests; files: name,
-    content and media type of each. seconds: the longest time until the answer's body ends; None for BODY_SECONDS.
+    content and media type of each. seconds: the longest time of it all; None for EXCHANGE_SECONDS.
     Raises Failed if the address is not one we call, TryAgain if no whole answer came; the request may have had its
     effect even so.
     """
     sandbox = in_sandbox(url)
     if not sandbox and _parse(url).scheme != "https":
         raise Failed("address", say="named_not_https", who=who)
-    end = time.monotonic() + (BODY_SECONDS if seconds is None else seconds)
+    deadline = _Deadline(EXCHANGE_SECONDS if seconds is None else seconds)
     try:
         with (
+            deadline,
             _Session(sandbox=sandbox) as session,
             session.request(
                 method,
@@ -210,24 +288,26 @@ def request(
                 allow_redirects=False,
             ) as response,
         ):
-            return Answer(response.status_code, response.headers, _read(response, end))
+            answer = Answer(response.status_code, response.headers, _read(response))
     except InvalidIPAddress:
         raise _private(url) from None
-    except requests.exceptions.SSLError:
-        raise TryAgain("no_answer", say="no_certificate", who=who) from None
-    except (requests.Timeout, TimeoutError):
-        raise TryAgain("no_answer", say="no_answer_in_time", who=who) from None
-    except (requests.RequestException, HTTPError, UnicodeError):
+    except (requests.RequestException, HTTPError, UnicodeError, TimeoutError) as error:
+        if deadline.is_over or isinstance(error, requests.Timeout | TimeoutError):
+            raise TryAgain("no_answer", say="no_answer_in_time", who=who) from None
+        if isinstance(error, requests.exceptions.SSLError):
+            raise TryAgain("no_answer", say="no_certificate", who=who) from None
         raise TryAgain("no_answer", who=who) from None
+    if deadline.is_over:
+        # A body without a length ends with the connection, and may look whole.
+        raise TryAgain("no_answer", say="no_answer_in_time", who=who)
+    return answer
 
 
-def _read(response: requests.Response, end: float) -> bytes:
-    """The body's first MAX_BODY bytes. Raises TimeoutError if they take longer than until `end`."""
+def _read(response: requests.Response) -> bytes:
+    """The body's first MAX_BODY bytes."""
     body = b""
     while len(body) < MAX_BODY and (some := response.raw.read1(MAX_BODY - len(body), decode_content=True)):
         body += some
-        if time.monotonic() > end:
-            raise TimeoutError
     return body
 
 

@@ -1,10 +1,13 @@
 """Requests to addresses that people typed: which are made at all, and what of their answers is let in."""
 
 import gzip
+import os
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -12,6 +15,7 @@ from jobs.conf import options
 from jobs.contract import Failed, JobError, TryAgain
 from jobs.kinds.social import http
 from jobs.kinds.social.sentences import in_words
+from tests.processes import wait_until
 from tests.servers.stand_in import Reply, StandIn
 
 
@@ -134,11 +138,76 @@ def test_a_body_that_trickles_in_is_given_up(trusted, monkeypatch):
         while True:
             yield b" "
 
-    monkeypatch.setattr(http, "BODY_SECONDS", 0)
+    monkeypatch.setattr(http, "EXCHANGE_SECONDS", 0)
     trusted.routes["GET /"] = lambda _: Reply(trickle())
     with pytest.raises(TryAgain) as late:
         http.request("GET", f"{trusted.origin}/", "X")
     assert in_words(late.value) == "X did not answer in time."
+
+
+class Dripping:
+    """A server that begins an answer and goes on byte by byte, for eight seconds or until its client is gone."""
+
+    def __init__(self, beginning: bytes) -> None:
+        self.beginning = beginning
+        self.is_alone = Event()
+        self._pause = Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = Thread(target=self._serve)
+
+    @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(1)
+            connection.sendall(self.beginning)
+            for _ in range(400):
+                connection.sendall(b"x")
+                self._pause.wait(0.02)
+            return
+        self.is_alone.set()
+
+    def __enter__(self) -> "Dripping":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._listener.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "beginning"),
+    [
+        ("http", b""),
+        ("http", b"HTTP/1.1 200 OK\r\nX-Slow: "),
+        ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\n\r\n"),
+        ("http", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n"),
+        ("https", b"\x16\x03\x03\x40\x00"),
+    ],
+    ids=["status", "head", "body", "body without a length", "chunk", "TLS"],
+)
+def test_an_exchange_ends_with_its_time_wherever_it_drips(monkeypatch, offload, scheme, beginning):
+    monkeypatch.setattr(http, "EXCHANGE_SECONDS", 0.3)
+    with Dripping(beginning) as server:
+        origin = f"{scheme}://127.0.0.1:{server.port}"
+        offload(SANDBOX=True, SANDBOX_ORIGINS=[origin])
+        with pytest.raises(TryAgain) as late:
+            http.request("GET", f"{origin}/", "X")
+        assert in_words(late.value) == "X did not answer in time."
+        assert server.is_alone.wait(5), "the connection is still there"
+
+
+def test_nothing_is_left_of_an_exchange_that_is_over(trusted):
+    trusted.routes["GET /"] = Reply("hello")
+    before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        http.request("GET", f"{trusted.origin}/", "X")
+    wait_until(lambda: (threading.active_count(), len(os.listdir("/proc/self/fd"))) <= before, what="all is closed")
 
 
 @pytest.mark.parametrize(
