@@ -19,6 +19,7 @@ from jobs.core import leftovers, lifecycle
 from jobs.kinds.social import connecting
 from jobs.kinds.social.models import Account, Secret
 from jobs.kinds.social.networks import network_named
+from jobs.kinds.social.views import BROWSER
 from jobs.models import Job, Status
 from jobs.worker import execution
 from tests.kinds.social.conftest import attempted, result_of
@@ -149,6 +150,7 @@ def test_what_a_job_was_told_goes_with_it(page, pds):
 def test_a_job_that_is_stopped_forgets_what_it_was_told(page, pds):
     job = job_of(page.post(BLUESKY, {"handle": "ann.test", "app_password": "x", "service": pds.origin}))
     running = lifecycle.start(job.pk, "a worker")
+    assert running
     lifecycle.cancel(job.pk)
     execution.run_attempt(running)
     job.refresh_from_db()
@@ -214,7 +216,9 @@ def test_what_one_person_began_another_can_not_end(page, careless, other_user):
     query = sent_to(page, careless)
     other = Client()
     other.force_login(other_user)
-    sent_to(other, careless)
+    session = other.session
+    session[BROWSER] = page.session[BROWSER]
+    session.save()
     assert said_after(other, query) == NOT_BEGUN_HERE
     assert not Account.objects.exists()
 
