@@ -52,15 +52,16 @@ def begin(
     instance = http.origin_of(asked[network.form.address_field])
     payload = {"network": network.name, "shown_again": {name: asked[name] for name in network.form.shown_again}}
     told: dict[str, Any] = {"instance": instance, "payload": payload, "asked": asked}
-    bound = ""
+    title, bound = _title(network, instance), ""
     if network.leaves:
+        title = _("%(connecting)s, first step") % {"connecting": title}
         state, key = secrets.token_urlsafe(32), callback_key(network, instance)
         path = reverse("social:callback", args=[network.name, key])
         told |= {"state": state, "callback_url": whole(path)}
         bound = _bound(owner.pk, network, key, state, browser)
     _forget_old()
     with transaction.atomic():
-        job = _submitted(ConnectKind(), payload, _title(network, instance), owner)
+        job = _submitted(ConnectKind(), payload, title, owner)
         Secret.objects.create(owner_id=owner.pk, job_id=job.pk, text=json.dumps(told), bound=bound)
     return job
 

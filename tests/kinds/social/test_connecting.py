@@ -88,7 +88,8 @@ def everything() -> str:
 def test_a_form_is_answered_although_the_server_never_does(page, silent, address, field, more):
     job = job_of(page.post(address, {field: silent, **more}))
     assert (job.kind, job.status, job.queue, job.attempt) == ("connect", Status.PENDING, "urgent", 0)
-    assert job.title == f"Connecting {network_named(job.payload['network']).who(silent)}"
+    network = network_named(job.payload["network"])
+    assert job.title == f"Connecting {network.who(silent)}" + ", first step" * network.leaves
     assert job.title in page.get(ACCOUNTS).content.decode()
 
 
