@@ -78,5 +78,5 @@ ALL_SENTENCES = _Sentences()
 
 
 def in_words(error: JobError) -> str:
-    """What went wrong, for a form or a message that is shown at once."""
+    """What is wrong, for a form that says it at once."""
     return worded(error.sentence.as_data(), KIND)
