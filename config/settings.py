@@ -212,8 +212,6 @@ MIDDLEWARE = [
     "jobs.web.time_zone.middleware",
 ]
 
-# A form may lead to another site only where a person connects an account there (OAuth); browsers apply form-action
-# to the redirects that follow a submit. https://www.w3.org/TR/CSP3/#directive-form-action
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -221,7 +219,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
-        "form-action": ["'self'", "https:", *([options.SANDBOX_URL] if options.SANDBOX else [])],
+        "form-action": ["'self'"],
     }
 }
 

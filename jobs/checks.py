@@ -151,6 +151,8 @@ def _problems(kind: Kind) -> Iterator[str]:
         yield "nav must be a tuple of links, each a label and the name of a URL."
     if kind.on_hold_link is not None and not _is_link(kind.on_hold_link):
         yield "on_hold_link must be a label and the name of a URL, or None."
+    if kind.failed_link is not None and not _is_link(kind.failed_link):
+        yield "failed_link must be a label and the name of a URL, or None."
     if not (isinstance(kind.sentences, Mapping) and all(map(_is_sentence, kind.sentences.items()))):
         yield "its sentences must be a dict of texts by code."
     if type(kind).run is Kind.run:

@@ -252,6 +252,8 @@ class Kind:
     """Links to the kind's own pages in the site's navigation: (label, URL name)."""
     on_hold_link: ClassVar[tuple[Text, str] | None] = None
     """Where the owner does what jobs on hold (see OnHold) wait for: (label, URL name)."""
+    failed_link: ClassVar[tuple[Text, str] | None] = None
+    """Where the owner of a failed job asks for it anew: (label, URL name); the address is made with the job's id."""
     summary_template: ClassVar[str] = "offload/_result.html"
     """Partial that shows a succeeded job's `result` inside its card."""
     sentences: Mapping[str, Text] = {}

@@ -1,5 +1,5 @@
-"""The samples of the first start: a job of each of three kinds, as far as they are installed, for the demo user, who
-uses the site as anybody would.
+"""The samples of the first start: a job of each of three kinds, as far as they are installed, and a connected account,
+for the demo user, who uses the site as anybody would.
 """
 
 import time

@@ -120,13 +120,13 @@ class Visitor:
 
     def connect_practice_account(self, network: str, name: str) -> None:
         """Connect the account `name` of the practice network at the address `network`, by way of its page (OAuth)."""
-        page = self.send(self.get("/social/connect/mastodon/"), {"server": network})
-        _check_connected(self.send(page, {"name": name, "decision": "approve"}), f"@{name}@")
+        asked = self._succeeded(self.submit("/social/connect/mastodon/", {"server": network}))
+        approved = self.send(self.get(asked["result"]["url"]), {"name": name, "decision": "approve"})
+        self._succeeded(approved.url)
 
     def connect_webhook(self, url: str, secret: str, name: str) -> None:
         """Connect an address that receives signed posts. name: what it is called on the site."""
-        page = self.get("/social/connect/webhook/")
-        _check_connected(self.send(page, {"url": url, "secret": secret, "name": name}), name)
+        self._succeeded(self.submit("/social/connect/webhook/", {"url": url, "secret": secret, "name": name}))
 
     def account(self, name: str) -> str:
         """What the form of a post sends for the connected account whose label has `name` in it."""
@@ -135,6 +135,13 @@ class Visitor:
             if name in label:
                 return value
         raise Unexpected(f"{page.url} offers no account {name}.")
+
+    def _succeeded(self, url: str) -> dict[str, Any]:
+        """The job at an address once it has done its work. Raises Unexpected if it can't."""
+        job = self.watch(url)
+        if job["status"] != "succeeded":
+            raise Unexpected(f"{url} ended as {job['status']}: {job['error'] and job['error']['text']}")
+        return job
 
 
 def _checked(answer: requests.Response) -> requests.Response:
@@ -148,11 +155,6 @@ def _job_page(answer: requests.Response) -> str:
     if answer.status_code != 303:
         raise Unexpected(f"{answer.url} answered {answer.status_code} to its form instead of leading to the job.")
     return urljoin(answer.url, answer.headers["Location"])
-
-
-def _check_connected(answer: requests.Response, name: str) -> None:
-    if not answer.url.endswith("/social/accounts/") or name not in answer.text:
-        raise Unexpected(f"The account {name} was not connected: {answer.url} does not show it.")
 
 
 def form_with(names: set[str], page: requests.Response) -> Form:

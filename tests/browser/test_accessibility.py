@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from jobs.core import lifecycle, pauses
 from jobs.kind import Queue, Submission
+from jobs.kinds.social.connecting import ConnectKind
 from jobs.models import Job, Worker
 from jobs.sandbox.samples import sample_photo, sample_sound
 from jobs.sentences import Sentence
@@ -40,6 +41,7 @@ FOR_USERS = (
     "/erasure/",
 )
 KINDS = ("echo", "media", "social", "arithmetic")
+NETWORKS = ("mastodon", "bluesky", "webhook")
 
 
 def unfold(page: Page) -> None:
@@ -96,7 +98,7 @@ def test_axe_finds_nothing_on_any_page(open_page, user, jobs, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_while_a_post_is_written(open_page, user, scheme):
-    for network in ("mastodon", "bluesky", "webhook"):
+    for network in NETWORKS:
         connected(user, network, "https://social.example", f"@ann@{network}.example", {}, limits={"characters": 4})
     page = open_page("/jobs/new/social/", user=user, color_scheme=scheme)
     for box in page.get_by_role("checkbox").all():
@@ -113,8 +115,16 @@ def test_axe_finds_nothing_where_accounts_are_connected(open_page, user, scheme)
     error = {"needs_reconnect": True, "last_error": Sentence("session_over", who="Bluesky").as_data()}
     connected(user, "mastodon", "https://social.example", "@ann@social.example", {}, **error)
     page = open_page("/", user=user, color_scheme=scheme)
-    for address in ("accounts", "connect/mastodon", "connect/bluesky", "connect/webhook"):
-        page.goto(f"/social/{address}/")
+    leads, ended, failed, waiting = lifecycle.submit(
+        ConnectKind(), [Submission({}, "Connecting Mastodon") for _ in range(4)], owner=user
+    ).jobs
+    running = sorted(lifecycle.start_all([leads.pk, ended.pk, failed.pk], "w"), key=lambda job: job.pk)
+    lifecycle.succeed(running[0], {"url": "https://social.example/oauth", "host": "social.example"})
+    lifecycle.succeed(running[1], {"account": "Mastodon @ann@social.example", "new": True})
+    lifecycle.fail(running[2], "begin_again", can_retry=False)
+    connecting = [f"/social/{address}/" for address in ("accounts", *(f"connect/{network}" for network in NETWORKS))]
+    for address in [*connecting, *(job.get_absolute_url() for job in (leads, ended, failed, waiting))]:
+        page.goto(address)
         assert problems(page) == [], address
 
 

@@ -245,9 +245,12 @@ def test_nothing_sticks_out_of_the_page(open_page, user, accounts, width):
 def test_from_connecting_an_account_to_a_post_with_pictures(open_page, user, sandbox, start_worker):
     page = open_page("/social/connect/mastodon/", user=user)
     page.get_by_label("Server").fill(sandbox)
+    start_worker()
     page.get_by_role("button", name="Continue on your server").click()
+    page.get_by_role("link", name=f"Continue on {sandbox.removeprefix('http://')}").click()
     page.get_by_label("Practice name").fill("composer")
     page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text(f"@composer@{sandbox.removeprefix('http://')} is connected.")).to_be_visible()
     page.get_by_role("link", name="Write a post").click()
     page.get_by_label("@composer@").check()
     page.get_by_label("Text").fill("Two fields")
@@ -259,12 +262,11 @@ def test_from_connecting_an_account_to_a_post_with_pictures(open_page, user, san
     page.get_by_label("Content warning").fill("Fields")
     page.get_by_label("Language").select_option("de")
     page.get_by_label("Who can see it").select_option("Followers only")
-    start_worker()
     page.get_by_role("button", name="Submit").dblclick()
     page.wait_for_url("**/jobs/submits/*/")
     expect(page.get_by_role("heading", name="2 pictures for: Two fields")).to_be_visible()
     wait_until(lambda: not Job.objects.unfinished().exists(), what="the post is made", seconds=60)
-    assert Job.objects.count() == 2
+    assert Job.objects.filter(kind__in=("pictures", "social")).count() == 2
     address = page.get_by_role("link", name="see it on Mastodon").get_attribute("href")
     assert address
     status = requests.get(f"{sandbox}/api/v1/statuses/{address.rpartition('/')[2]}", timeout=20).json()

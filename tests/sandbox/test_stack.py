@@ -97,13 +97,16 @@ def _password(stack: Stack, email: str) -> str:
     return dict(line.split() for line in (stack.var / "accounts.txt").read_text().splitlines())[email]
 
 
-def test_the_first_start_submits_a_job_of_each_kind_and_the_second_keeps_what_is_there(stack):
+def test_the_first_start_submits_a_job_of_each_kind_connects_an_account_and_the_second_keeps_what_is_there(stack):
     first = stack.started()
     stack.wait_for_line(first, f"were submitted for {DEMO}")
     passwords = {email: _password(stack, email) for email in (DEMO, STAFF)}
     assert all(password in first.log for password in passwords.values())
     before = _jobs_of_demo(stack)
     assert sorted((job["kind"], job["status"]) for job in before.values()) == [
+        ("avatar", "succeeded"),
+        ("connect", "succeeded"),
+        ("connect", "succeeded"),
         ("email", "succeeded"),
         ("media", "succeeded"),
         ("social", "succeeded"),

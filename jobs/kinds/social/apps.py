@@ -16,6 +16,8 @@ class SocialConfig(AppConfig):
         """Make the kinds known to the core, the networks to the kind, and the check to Django."""
         from ...contract import register
         from . import checks, networks  # noqa: F401
+        from .avatars import AvatarKind
+        from .connecting import ConnectKind, DisconnectKind
         from .kind import SocialKind
         from .networks.bluesky.network import Bluesky
         from .networks.mastodon.network import Mastodon
@@ -25,5 +27,5 @@ class SocialConfig(AppConfig):
         for network in (Mastodon(), Bluesky(), Webhook()):
             networks.register(network)
 
-        register(SocialKind())
-        register(PicturesKind())
+        for kind in (SocialKind(), PicturesKind(), ConnectKind(), DisconnectKind(), AvatarKind()):
+            register(kind)

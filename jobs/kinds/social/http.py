@@ -4,7 +4,7 @@ requests-hardened connects to public IP addresses only, over TLS that is verifie
 and size of an answer are bounded. The one exception are the origins of options.SANDBOX_ORIGINS, while options.SANDBOX
 is on: they may be on this machine and speak plain HTTP.
 
-What goes wrong is raised as the contract's errors, whose sentences also suit the form on which an account is connected.
+What goes wrong is raised as the contract's errors.
 """
 
 import json
@@ -239,14 +239,15 @@ def is_web_address(url: object) -> bool:
 
 
 def check_public(url: str) -> None:
-    """Look up the URL's host without calling it. Raises Failed if it is private, TryAgain if there is none."""
+    """Look up the URL's host without calling it. Raises Failed if it is private or there is none.
+
+    Which of the two it is nobody is told, who could otherwise try out the names of a private network.
+    """
     parts = _parse(url)
     try:
         filter_host((parts.host or "").strip("[]"), parts.port or 443, allow_loopback=in_sandbox(url))
-    except InvalidIPAddress:
-        raise _private(url) from None
-    except (requests.RequestException, UnicodeError):
-        raise TryAgain("no_answer", say="no_such_server", host=host_of(url)) from None
+    except (InvalidIPAddress, requests.RequestException, UnicodeError):
+        raise Failed("not_public", host=host_of(url)) from None
 
 
 def request(

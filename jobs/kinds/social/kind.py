@@ -1,7 +1,7 @@
 """The social kind: one job posts one text, with its pictures, to one account."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
@@ -14,13 +14,13 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, JobError, Kind, OnHold, OwnerKey, Role, Run, Sentence, Text, TryAgain
+from ...contract import Failed, JobError, Kind, OnHold, OwnerKey, Role, Run, Sentence, TryAgain
 from .forms import PostForm
 from .models import Account
 from .networks import networks
 from .pictures import prepared_for
 from .post import Post, forget_uploads
-from .sentences import KIND, SENTENCES
+from .sentences import ALL_SENTENCES, KIND
 
 LIMITS_HOLD = timedelta(days=1)
 """How long a server's limits are taken for known."""
@@ -29,26 +29,6 @@ LIMITS_HOLD = timedelta(days=1)
 def _invitation() -> str:
     nouns = [str(network.noun or network.label) for network in networks()]
     return _("Post to your %(networks)s accounts at once.") % {"networks": get_text_list(nouns, _("and"))}
-
-
-class _Sentences(Mapping[str, Text]):
-    """What all networks share, then what each adds; looked up when it is read, since networks register at any time."""
-
-    def __getitem__(self, code: str) -> Text:
-        for sentences in self._parts():
-            if code in sentences:
-                return sentences[code]
-        raise KeyError(code)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({code for sentences in self._parts() for code in sentences})
-
-    def __len__(self) -> int:
-        return sum(1 for _code in self)
-
-    def _parts(self) -> Iterator[Mapping[str, Text]]:
-        yield SENTENCES
-        yield from (network.sentences for network in networks())
 
 
 class SocialKind(Kind):
@@ -68,7 +48,7 @@ class SocialKind(Kind):
     nav = ((gettext_lazy("Social accounts"), "social:accounts"),)
     on_hold_link = (gettext_lazy("Connect the account again"), "social:accounts")
     summary_template = "social/_result.html"
-    sentences = _Sentences()
+    sentences = ALL_SENTENCES
     stylesheet = "social/social.css"
 
     def run(self, run: Run) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The accounts that people connected, and the pictures that wait for their posts."""
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -19,6 +20,9 @@ from .sentences import KIND
 
 if TYPE_CHECKING:
     from .networks.base import Network
+
+HOLDS = timedelta(hours=1)
+"""How long somebody who connects an account may take."""
 
 
 class Account(models.Model):
@@ -124,6 +128,36 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return f"picture {self.number} of {self.job_id}"
+
+
+class Secret(models.Model):
+    """What a job has to know and nobody may keep: the job deletes it at its end.
+
+    job_id: of the job that it is for; while a person is on a network's own page, of the one that sent them there.
+    text: JSON, encrypted at rest. bound: hash of all that the answer of such a page must fit; "" if none is awaited.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    job_id = models.UUIDField(unique=True)
+    text = EncryptedTextField(editable=False)
+    bound = models.CharField(max_length=64, blank=True, default="", db_index=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"for {self.job_id}"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What it says, {} if it can't be decrypted any more."""
+        try:
+            return dict(json.loads(self.text))
+        except ValueError:
+            return {}
+
+    @property
+    def is_old(self) -> bool:
+        """Whether whoever connects an account has taken too long."""
+        return self.created_at < timezone.now() - HOLDS
 
 
 @receiver(post_delete, sender=Account)

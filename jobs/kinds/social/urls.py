@@ -9,6 +9,7 @@ urlpatterns = [
     path("accounts/<int:pk>/avatar/", views.avatar, name="avatar"),
     path("accounts/<int:pk>/disconnect/", views.disconnect, name="disconnect"),
     path("pictures/<uuid:job>/<int:number>/", views.picture, name="picture"),
-    path("connect/<str:network>/callback/", views.callback, name="callback"),
+    path("connect/again/<uuid:job>/", views.again, name="again"),
+    path("connect/<str:network>/callback/<str:key>/", views.callback, name="callback"),
     path("connect/<str:network>/", views.connect, name="connect"),
 ]

@@ -93,7 +93,7 @@ class Wordless(ConnectForm):
         (
             "form",
             Wordless,
-            "its form does not say in address_field which of its fields shows errors about the other side.",
+            "its form does not say in address_field which of its fields has an address of the other side.",
         ),
     ],
 )

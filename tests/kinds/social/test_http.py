@@ -72,13 +72,22 @@ def test_no_form_of_a_private_address_is_called(local, host, scheme):
     ],
 )
 def test_a_private_address_gets_a_clear_sentence(url):
-    sentence = f"{http.host_of(url)} is a private address; we only connect to public ones."
+    host = http.host_of(url)
     with pytest.raises(Failed) as refused:
         http.check_public(http.web_address(url))
-    assert in_words(refused.value) == sentence
+    assert in_words(refused.value) == f"There is no public server at {host}. Please check the address."
     with pytest.raises(Failed) as refused:
         http.request("GET", url, "X")
-    assert in_words(refused.value) == sentence
+    assert in_words(refused.value) == f"{host} is a private address; we only connect to public ones."
+
+
+def test_a_private_name_reads_as_one_that_nobody_has():
+    said = set()
+    for host in ("localhost", "nowhere.invalid"):
+        with pytest.raises(Failed) as refused:
+            http.check_public(f"https://{host}")
+        said.add((refused.value.code, in_words(refused.value).replace(host, "…")))
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize(

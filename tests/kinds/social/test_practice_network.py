@@ -14,6 +14,7 @@ from jobs.kinds.social.networks.mastodon.models import MastodonApp
 from jobs.models import Job, Status
 from jobs.sandbox.webhooks import webhook_secret
 from tests.kinds.social.conftest import attempted, connected, posted, result_of
+from tests.kinds.social.connecting import MASTODON, asked, disconnected, done, job_of, shown
 from tests.processes import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True, databases=["default", "sandbox"]), pytest.mark.stack]
@@ -34,14 +35,11 @@ def network(sandbox):
 
 def connect(page: Any, network: str) -> Account:
     """Connect as a person does, approving on the network's own page."""
-    leave = page.post("/social/connect/mastodon/", {"server": network})
-    assert leave.status_code == 303, leave.context["form"].errors
-    approval = requests.post(
-        leave["Location"], data={"name": "ann", "decision": "approve"}, timeout=20, allow_redirects=False
-    )
+    url = result_of(asked(page, MASTODON, {"server": network}))["url"]
+    approval = requests.post(url, data={"name": "ann", "decision": "approve"}, timeout=20, allow_redirects=False)
     back = urlsplit(approval.headers["Location"])
-    assert page.get(f"{back.path}?{back.query}").status_code == 303
-    return Account.objects.get()
+    result_of(done(job_of(page.get(f"{back.path}?{back.query}"))))
+    return shown()
 
 
 @pytest.fixture
@@ -94,7 +92,7 @@ def test_a_link_of_any_length_counts_as_23_here_and_there(network, account):
 
 def test_an_account_disconnected_here_is_revoked_there(network, client, account):
     token = account.credentials["token"]
-    client.post(reverse("social:disconnect", args=[account.pk]))
+    result_of(disconnected(client, account))
     answer = requests.get(
         f"{network}/api/v1/accounts/verify_credentials", headers={"Authorization": f"Bearer {token}"}, timeout=20
     )
@@ -123,7 +121,8 @@ def test_a_worker_goes_on_with_what_waited_for_its_account(network, client, user
     for number in range(3):
         client.post("/jobs/new/social/", {"text": f"Waiting {number}", "accounts": [account.pk]})
     wait_until(lambda: Account.objects.get().needs_reconnect, what="the revocation is noticed")
-    wait_until(lambda: {wait.reason for wait in waits_of(Job.objects.all()).values()} == {"on_hold"}, what="they wait")
+    posts = Job.objects.filter(kind="social")
+    wait_until(lambda: {wait.reason for wait in waits_of(posts.all()).values()} == {"on_hold"}, what="they wait")
     connect(client, network)
     wait_until(lambda: not Job.objects.unfinished().exists(), what="all three are posted")
     texts = [row["text"] for row in requests.get(f"{network}/practice/statuses", timeout=20).json()["statuses"]]

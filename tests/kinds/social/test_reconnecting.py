@@ -8,6 +8,7 @@ from jobs.core.waiting import waits_of
 from jobs.kinds.social.models import Account
 from jobs.models import Job, Status
 from tests.kinds.social.conftest import attempted, database, posted, result_of, submitted
+from tests.kinds.social.connecting import came_back, sent_to
 from tests.servers.mastodon import STATUSES
 from tests.servers.stand_in import Reply
 
@@ -20,17 +21,16 @@ def waiting(careless, mastodon_account) -> list[Job]:
     jobs = [submitted(mastodon_account, f"Number {number}") for number in range(3)]
     careless.revoked = True
     attempted(jobs[0])
-    return list(Job.objects.order_by("position"))
+    return list(Job.objects.filter(kind="social").order_by("position"))
 
 
 def connected_again(client, careless, account) -> None:
     """The person has allowed it again, on the server's own page."""
     careless.revoked = False
-    form = {"server": careless.origin}
-    state = client.post("/social/connect/mastodon/", form)["Location"].partition("state=")[2].partition("&")[0]
+    query = sent_to(client, careless)
     careless.routes["GET /api/v1/accounts/verify_credentials"] = Reply({"id": "7", "username": "ann"})
     Account.objects.filter(pk=account.pk).update(handle=f"@ann@{careless.origin.removeprefix('http://')}")
-    client.get("/social/connect/mastodon/callback/", {"code": "c0de", "state": state})
+    result_of(came_back(client, query))
 
 
 def test_all_posts_of_a_revoked_account_say_what_they_wait_for(waiting, client, mastodon_account):

@@ -1,5 +1,7 @@
 """The pages of the accounts: connecting again, pictures, disconnecting, and whose they are."""
 
+from uuid import UUID
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
@@ -9,21 +11,24 @@ from jobs.kinds.social.kind import SocialKind
 from jobs.kinds.social.models import Account
 from jobs.kinds.social.networks import networks
 from jobs.kinds.social.networks.mastodon.models import MastodonApp
+from jobs.models import Status
 from jobs.sentences import Sentence
+from tests.kinds.social.conftest import result_of
 from tests.kinds.social.connecting import (
     ACCOUNTS,
     BLUESKY,
-    CALLBACK,
     MASTODON,
     WEBHOOK,
+    came_back,
+    disconnected,
     picture,
-    said,
     sent_to,
+    shown,
     signed_in,
 )
 from tests.servers.bluesky import REFRESH
 from tests.servers.mastodon import CarelessMastodon
-from tests.servers.stand_in import DROPPED, Reply
+from tests.servers.stand_in import Reply
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +40,9 @@ def test_connecting_again_renews_the_account_instead_of_adding_one(page, pds):
     account = Account.objects.get()
     form = page.get(f"{BLUESKY}?account={account.pk}").context["form"]
     assert (form["handle"].value(), form["service"].value()) == ("ann.test", pds.origin)
-    assert said(signed_in(page, pds)) == "Bluesky @ann.test is connected again."
+    job = signed_in(page, pds)
+    assert result_of(job) == {"account": "Bluesky @ann.test", "new": False}
+    assert "Bluesky @ann.test is connected again." in page.get(job.get_absolute_url()).content.decode()
     account.refresh_from_db()
     assert (account.needs_reconnect, account.last_error) == (False, None)
 
@@ -44,11 +51,11 @@ def test_disconnecting_gives_the_token_back_and_removes_account_and_picture(
     page, careless, django_capture_on_commit_callbacks
 ):
     careless.routes["GET /ann.png"] = Reply(picture())
-    page.get(CALLBACK, {"code": "c0de", "state": sent_to(page, careless)["state"]})
-    account = Account.objects.get()
+    came_back(page, sent_to(page, careless))
+    account = shown()
+    assert account.avatar.storage.exists(str(account.avatar.name))
     with django_capture_on_commit_callbacks(execute=True):
-        response = page.post(reverse("social:disconnect", args=[account.pk]), follow=True)
-    assert said(response).endswith(f"{account} is disconnected.")
+        assert disconnected(page, account).status == Status.SUCCEEDED
     assert careless.revoked
     assert not Account.objects.exists()
     assert not account.avatar.storage.exists(str(account.avatar.name))
@@ -56,16 +63,9 @@ def test_disconnecting_gives_the_token_back_and_removes_account_and_picture(
 
 def test_disconnecting_from_bluesky_ends_the_session(page, pds):
     signed_in(page, pds)
-    page.post(reverse("social:disconnect", args=[Account.objects.get().pk]))
+    assert disconnected(page, Account.objects.get()).status == Status.SUCCEEDED
     assert not pds.refresh_valid
     assert pds.calls(REFRESH) == []
-
-
-def test_an_account_of_a_server_that_is_away_is_disconnected_all_the_same(page, mastodon_account, careless):
-    careless.routes["POST /oauth/revoke"] = DROPPED
-    response = page.post(reverse("social:disconnect", args=[mastodon_account.pk]), follow=True)
-    assert "could not be told" in said(response)
-    assert not Account.objects.exists()
 
 
 def test_disconnecting_needs_a_post(page, mastodon_account):
@@ -87,7 +87,8 @@ def test_accounts_of_others_do_not_exist(client, other_user, mastodon_account, w
 
 def test_without_signing_in_there_are_no_account_pages(client, mastodon_account):
     pk = mastodon_account.pk
-    for url in (ACCOUNTS, MASTODON, BLUESKY, WEBHOOK, CALLBACK, reverse("social:avatar", args=[pk])):
+    of_jobs = (reverse("social:again", args=[UUID(int=0)]), f"{MASTODON}callback/key/")
+    for url in (ACCOUNTS, MASTODON, BLUESKY, WEBHOOK, *of_jobs, reverse("social:avatar", args=[pk])):
         response = client.get(url)
         assert (response.status_code, response["Location"].partition("?")[0]) == (302, "/accounts/login/")
     assert client.post(reverse("social:disconnect", args=[pk])).status_code == 302
@@ -96,6 +97,15 @@ def test_without_signing_in_there_are_no_account_pages(client, mastodon_account)
 
 def test_an_unknown_network_does_not_exist(page):
     assert page.get("/social/connect/myspace/").status_code == 404
+
+
+def test_only_a_job_that_connects_leads_back_to_a_form(page, webhook_account):
+    for job in (disconnected(page, webhook_account).pk, UUID(int=0)):
+        assert page.get(reverse("social:again", args=[job])).status_code == 404
+
+
+def test_a_form_leads_to_this_site_alone(page):
+    assert "form-action 'self';" in f"{page.get(MASTODON)['Content-Security-Policy']};"
 
 
 def test_staff_see_accounts_without_credentials_and_can_not_change_them(client, mastodon_account):

@@ -62,7 +62,7 @@ class Connected:
 class Elsewhere:
     """A page of the network's own, on which a person allows this site to post.
 
-    url: its address. pending: JSON that `Network.come_back` needs when they return; stored in their session.
+    url: its address. pending: JSON that `Network.come_back` needs when they return; encrypted at rest.
     """
 
     url: str
@@ -70,14 +70,12 @@ class Elsewhere:
 
 
 class ConnectForm(forms.Form):
-    """Base of the forms with which an account is connected."""
+    """Base of the forms with which an account is connected. It asks nobody: jobs do. Its cleaned data are JSON."""
 
     address_field: ClassVar[str]
-    """Where errors about the other side are shown."""
-
-    def refuse(self, error: JobError) -> None:
-        """Show why the other side could not be connected."""
-        self.add_error(self.address_field, in_words(error))
+    """Which of its fields has an address of the other side, cleaned to a URL."""
+    shown_again: ClassVar[tuple[str, ...]] = ()
+    """The fields that are filled in again when the account could not be connected: none with a secret in it."""
 
 
 class Network:
@@ -111,9 +109,9 @@ class Network:
     code, with placeholders (`%(name)s`) for values. Only networks that share a sentence may share its code."""
 
     def connect(self, asked: dict[str, Any]) -> Connected:
-        """Connect the account that a valid form asks for. asked: the form's cleaned data.
+        """Connect the account that a valid form asks for. asked: the form's cleaned data. Called by a job.
 
-        Raises JobError, whose sentence the form shows (see ConnectForm.refuse).
+        Raises JobError.
         """
         raise NotImplementedError
 
@@ -121,15 +119,15 @@ class Network:
         """Where the browser goes instead, for networks that let a person allow it on a page of their own.
 
         asked: the form's cleaned data. callback_url: where that page sends the browser back to, with `code` or `error`
-        in its query (RFC 6749, section 4.1.2). state: what it has to bring along unchanged as `state`.
-        Raises JobError as `connect` does.
+        in its query (RFC 6749, section 4.1.2): each server has one of its own, and no other may be registered there.
+        state: what it has to bring along unchanged as `state`. Called by a job. Raises JobError.
         """
         raise NotImplementedError
 
     def come_back(self, pending: dict[str, Any], code: str) -> Connected:
         """Connect the account for which somebody came back. pending: as `leave` gave it. code: as the page sent it.
 
-        Raises JobError.
+        Called by a job. Raises JobError.
         """
         raise NotImplementedError
 
@@ -143,9 +141,9 @@ class Network:
         raise NotImplementedError
 
     def revoke(self, account: Account) -> None:
-        """Give the access to the account back, if the network knows such a thing.
+        """Give the access to the account back, if the network knows such a thing. Called by a job.
 
-        Raises JobError if the other side could not be told; the account is disconnected all the same.
+        account: its row may be gone already. Raises JobError if the other side could not be told.
         """
         raise NotImplementedError
 
@@ -187,7 +185,7 @@ class Network:
         if not (isinstance(form, type) and issubclass(form, ConnectForm)):
             yield "its form is missing, a ConnectForm: what a person says in order to connect an account."
         elif getattr(form, "address_field", "") not in form.base_fields:
-            yield "its form does not say in address_field which of its fields shows errors about the other side."
+            yield "its form does not say in address_field which of its fields has an address of the other side."
         if not (self._has("connect") or self._has("leave") or self._has("come_back")):
             yield "it can't be connected: connect is missing (or leave and come_back)."
         for one, other in (("leave", "come_back"), ("come_back", "leave")):

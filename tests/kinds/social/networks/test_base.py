@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from jobs.kinds.social.models import Account
 from jobs.kinds.social.networks import networks
-from jobs.models import Job
+from jobs.models import Job, Status
 from tests.kinds.social.conftest import attempted, result_of
+from tests.kinds.social.connecting import answer, asked, disconnected, done, job_of, said
 from tests.kinds.social.networks.guestbook import Book, Guestbook, LockedGuestbook, account_in, add
 from tests.kinds.social.pictures import photo
 from tests.kinds.social.test_rules import handed_to_the_script
@@ -62,8 +63,8 @@ def test_an_account_is_connected_and_connected_again(page, book):
     assert "Everybody reads what stands in a book." in shown
     assert '<button class="button">Open the book</button>' in shown
     for sentence in ("Guestbook ann is connected.", "Guestbook ann is connected again."):
-        answer = page.post(CONNECT, {"address": book.origin, "pen_name": "ann"}, follow=True)
-        assert [str(message) for message in answer.context["messages"]] == [sentence]
+        job = asked(page, CONNECT, {"address": book.origin, "pen_name": "ann"})
+        assert sentence in page.get(job.get_absolute_url()).content.decode()
     account = Account.objects.get()
     assert (account.network, account.instance, account.credentials) == ("guestbook", book.origin, {"key": "k3y"})
     assert "Guestbook · A book" in page.get("/social/accounts/").content.decode()
@@ -71,35 +72,50 @@ def test_an_account_is_connected_and_connected_again(page, book):
     assert (form["address"].value(), form["pen_name"].value()) == (book.origin, "ann")
 
 
-def test_what_goes_wrong_while_connecting_is_told_at_its_field(page, book):
+def test_what_goes_wrong_while_connecting_is_told_in_its_own_words(page, book):
     book.routes["GET /key"] = Reply("", 403)
-    answer = page.post(CONNECT, {"address": book.origin, "pen_name": "ann"})
-    assert (answer.status_code, answer.context["form"].errors) == (400, {"address": ["The book is closed."]})
+    job = asked(page, CONNECT, {"address": book.origin, "pen_name": "ann"})
+    assert (job.status, job.error_text, job.can_retry) == (Status.FAILED, "The book is closed.", False)
+    # It did not say which of its fields hold no secret.
+    form = page.get(reverse("social:again", args=[job.pk])).context["form"]
+    assert (form["address"].value(), form["pen_name"].value()) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [("friend", "Locked guestbook ann is connected."), ("foe", "The keeper does not know you.")],
+)
+def test_a_network_may_ask_on_a_page_of_its_own(page, book, code, sentence):
+    job = done(job_of(answer(page, sent_to_the_keeper(page, book), code=code)))
+    assert sentence in page.get(job.get_absolute_url()).content.decode()
+    assert [account.limit("characters") for account in Account.objects.all()] == [10] * (code == "friend")
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"code": "friend"}, "Locked guestbook ann is connected."),
-        ({"code": "foe"}, "The keeper does not know you."),
         ({"error": "access_denied"}, "You did not allow it, so no account was connected."),
         ({"error": "temporarily_unavailable"}, "The server did not allow it, so no account was connected."),
         ({"code": "friend", "state": "?"}, "This does not answer an authorisation that you began here."),
     ],
 )
-def test_a_network_may_ask_on_a_page_of_its_own(page, book, query, sentence):
-    away = page.post("/social/connect/locked/", {"address": book.origin, "pen_name": "ann"})["Location"]
-    asked = dict(parse_qsl(urlsplit(away).query))
-    assert away.startswith(f"{book.origin}/knock?to=http://testserver/social/connect/locked/callback/&")
-    answer = page.get("/social/connect/locked/callback/", {"state": asked["state"], **query}, follow=True)
-    (message,) = answer.context["messages"]
-    assert str(message).startswith(sentence)
-    assert [account.limit("characters") for account in Account.objects.all()] == [10] * ("is connected" in sentence)
+def test_what_it_does_not_allow_there_is_told_at_once(page, book, query, sentence):
+    assert answer(page, sent_to_the_keeper(page, book), **query)["Location"] == "/social/accounts/"
+    assert said(page.get("/social/accounts/")).startswith(sentence)
+    assert not Account.objects.exists()
+
+
+def sent_to_the_keeper(page, book) -> dict[str, str]:
+    """The query with which the browser arrives at the page of a locked guestbook."""
+    away = result_of(asked(page, "/social/connect/locked/", {"address": book.origin, "pen_name": "ann"}))["url"]
+    assert away.startswith(f"{book.origin}/knock?to=http://testserver/social/connect/locked/callback/")
+    query = dict(parse_qsl(urlsplit(away).query))
+    return {"redirect_uri": query["to"], "state": query["state"]}
 
 
 @pytest.mark.parametrize("network", ["guestbook", "webhook", "myspace"])
 def test_nobody_comes_back_from_a_network_that_sends_nobody_away(page, network):
-    assert page.get(f"/social/connect/{network}/callback/?code=c&state=s").status_code == 404
+    assert page.get(f"/social/connect/{network}/callback/key/?code=c&state=s").status_code == 404
 
 
 def test_the_form_says_what_becomes_of_a_warning_there_and_who_can_see_it(page, account):
@@ -155,6 +171,6 @@ def test_pictures_are_made_to_fit_it(page, account, book):
 
 
 def test_an_account_that_is_disconnected_is_given_back(page, account, book):
-    page.post(reverse("social:disconnect", args=[account.pk]))
+    result_of(disconnected(page, account))
     assert book.forgotten == ["k3y"]
     assert not Account.objects.exists()

@@ -8,11 +8,10 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .....contract import JobError, Run
+from .....contract import Run
 from ...lengths import Rules, WarningPlace
 from ...models import Account
 from ...post import Post
-from ...sentences import in_words
 from ..base import Connected, ConnectForm, Limits, Network, origin_typed
 from . import client
 from .sentences import SENTENCES
@@ -22,6 +21,7 @@ class BlueskyForm(ConnectForm):
     """Handle and app password; the password is used once and not kept."""
 
     address_field = "service"
+    shown_again = ("handle", "service")
     handle = forms.CharField(
         label=_("Handle"),
         max_length=253,
@@ -54,10 +54,6 @@ class BlueskyForm(ConnectForm):
     def clean_service(self) -> str:
         """The server's origin."""
         return origin_typed(self.cleaned_data["service"])
-
-    def refuse(self, error: JobError) -> None:
-        """A refused sign-in belongs to the password."""
-        self.add_error("app_password" if error.code == "login_refused" else self.address_field, in_words(error))
 
 
 class Bluesky(Network):

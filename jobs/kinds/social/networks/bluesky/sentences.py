@@ -1,4 +1,4 @@
-"""What only jobs that post to Bluesky say, and the form on which an account there is connected."""
+"""What only jobs with posts and accounts on Bluesky say."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -6,7 +6,6 @@ from hashlib import sha256
 from typing import Any
 
 from django import forms
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -24,6 +23,7 @@ class MastodonForm(ConnectForm):
     """Which server; the rest happens on its own page."""
 
     address_field = "server"
+    shown_again = ("server",)
     server = forms.CharField(
         label=_("Server"),
         max_length=200,
@@ -78,7 +78,7 @@ class Mastodon(Network):
 
     def come_back(self, pending: dict[str, Any], code: str) -> Connected:
         """Exchange the code for a token, and ask whose it is."""
-        app = get_object_or_404(MastodonApp, pk=pending["app"])
+        app = MastodonApp.objects.get(pk=pending["app"])
         token = client.token_for(app, code, pending["verifier"])
         profile = client.profile(app.instance, token)
         return Connected(

@@ -1,4 +1,4 @@
-"""What only jobs that post to Mastodon say, and the pages on which an account there is connected."""
+"""What only jobs with posts and accounts on Mastodon say."""
 
 from django.utils.translation import gettext_lazy as _
 

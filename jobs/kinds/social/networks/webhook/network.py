@@ -22,6 +22,8 @@ class WebhookForm(ConnectForm):
     """An address that receives signed posts."""
 
     address_field = "url"
+    # The address itself may hold a secret.
+    shown_again = ("name",)
     url = forms.CharField(
         label=_("URL"), max_length=2000, widget=forms.URLInput, help_text=_("Posts are sent there as JSON.")
     )
@@ -40,13 +42,11 @@ class WebhookForm(ConnectForm):
     )
 
     def clean_url(self) -> str:
-        """A public address."""
+        """A web address."""
         try:
-            url = http.web_address(self.cleaned_data["url"])
-            http.check_public(url)
+            return http.web_address(self.cleaned_data["url"])
         except JobError as error:
             raise ValidationError(in_words(error)) from None
-        return url
 
     def clean_secret(self) -> str:
         """A secret as Standard Webhooks define it."""

@@ -5,14 +5,14 @@ from django.db import connection
 
 from jobs.kinds.social.models import Account
 from jobs.kinds.social.networks.mastodon.models import MastodonApp
-from tests.kinds.social.connecting import CALLBACK, sent_to
+from tests.kinds.social.connecting import came_back, sent_to
 from tests.servers.mastodon import CarelessMastodon
 
 pytestmark = pytest.mark.django_db
 
 
 def test_tokens_and_client_secrets_are_encrypted_in_the_database(page, careless):
-    page.get(CALLBACK, {"code": "c0de", "state": sent_to(page, careless)["state"]})
+    came_back(page, sent_to(page, careless))
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT credentials_text FROM offload_social_account "
