@@ -28,6 +28,9 @@ worker_connections = max(50, _files - 200)
 # Linux shares new connections evenly then. Otherwise one process takes nearly all, for as long as they are kept.
 reuse_port = sys.platform == "linux"
 graceful_timeout = 5
+# Only Django's own settings say which headers of a proxy are believed (BEHIND_PROXY), wherever a request comes from.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 # Heartbeats in memory where there is such a folder: a busy disk must not look like a hanging process.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 (gunicorn makes its own files there)
 control_socket_disable = True

@@ -31,14 +31,10 @@ positive = validate.Range(min=1)
 
 # --- Offload's own options, and whether this is the embedded default -------------------------------------------------
 
-# Databases, uploads and the secret key are for the site alone: no file that it makes is for others.
-os.umask(0o077)
-FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 _var: Path = env.path("VAR_DIR", BASE_DIR / "var").resolve()
 try:
+    # For its owner only: databases and uploads are in there.
     _var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if _var.stat().st_uid == os.geteuid():
-        _var.chmod(0o700)  # it may have been there, open to everybody on this machine
 except OSError as error:
     raise ImproperlyConfigured(f"VAR_DIR: the folder {_var} can't be made ({error.strerror}).") from None
 _embedded = not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"))
@@ -70,6 +66,7 @@ _VARIABLES: dict[str, tuple[str, Callable[..., Any]]] = {
     "MEDIA_MAX_MEMORY": ("MEDIA_MAX_MEMORY", env.int),
     "HOST": ("HOST", env.str),
     "PORT": ("PORT", env.int),
+    "SITE_ADDRESS": ("SITE_ADDRESS", env.str),
     "SANDBOX": ("SANDBOX", env.bool),
     "SANDBOX_URL": ("SANDBOX_URL", env.str),
     "SANDBOX_ORIGINS": ("SANDBOX_ORIGINS", env.list),
@@ -116,6 +113,8 @@ if _salt := env.str("SALT_KEY", ""):
 # --- Web -------------------------------------------------------------------------------------------------------------
 
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+if options.SITE_ADDRESS:
+    ALLOWED_HOSTS.append(urlsplit(options.SITE_ADDRESS).hostname or "")
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS: bool = env.bool("HTTPS", False)
 BEHIND_PROXY: bool = env.bool("BEHIND_PROXY", False)
@@ -197,6 +196,7 @@ INSTALLED_APPS = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 MIDDLEWARE = [
+    "jobs.web.site_address.middleware",
     "django.middleware.security.SecurityMiddleware",
     "jobs.web.polling.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

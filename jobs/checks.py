@@ -63,6 +63,12 @@ def _deployment_errors() -> Iterator[Error]:
             hint="Set it to a long random text and keep it: sessions, and everything that is encrypted, depend on it.",
             id="offload.E001",
         )
+    if not (options.EMBEDDED or options.SITE_ADDRESS):
+        yield Error(
+            "SITE_ADDRESS is not set: links in mails would lead wherever a request says that it was sent.",
+            hint="Set it to the address of the site, such as https://offload.example.",
+            id="offload.E010",
+        )
     if settings.DEBUG:
         yield Error(
             "DEBUG is on: error pages would show settings and data to everybody.",

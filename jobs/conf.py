@@ -153,6 +153,10 @@ def _origin(value: Any) -> str:
     return url
 
 
+def _origin_or_none(value: Any) -> str:
+    return _origin(value) if value != "" else ""
+
+
 def _origins(value: Any) -> list[str]:
     if not isinstance(value, list | tuple):
         raise ValueError
@@ -164,6 +168,7 @@ TEXT = Rule("a text", _text)
 FOLDER = Rule("the path of a folder that exists", _folder)
 REDIS_ADDRESS = Rule("a URL that begins with redis://, rediss:// or unix://, with a port that is a number", _redis_url)
 ORIGIN = Rule("an address such as http://127.0.0.1:8001, without a path", _origin)
+ORIGIN_OR_NONE = Rule("an address such as https://offload.example, without a path, or nothing", _origin_or_none)
 ORIGINS = Rule("a list of addresses such as http://127.0.0.1:8001, without a path", _origins)
 PORT_NUMBER = whole(1, 65_535)
 SECONDS = number(1, DAY_SECONDS)
@@ -213,6 +218,11 @@ class Options:
     )
     HOST = Option(TEXT, "127.0.0.1", "Where the web process listens: a name or an address of the machine.")
     PORT = Option(PORT_NUMBER, 8000, "Port on which the web process listens.")
+    SITE_ADDRESS = Option(
+        ORIGIN_OR_NONE,
+        lambda _: "",
+        "Address of the site in mails and where other sites send people back; none: the request's host.",
+    )
     EMBEDDED = Option(
         YES_OR_NO, False, "Whether the site brings its own database, Redis and secret key: for one machine only."
     )

@@ -17,7 +17,11 @@ from tests.test_settings import check
 
 pytestmark = pytest.mark.apart
 
-REAL = {"DATABASE_URL": "sqlite:////tmp/offload-check.sqlite3", "SECRET_KEY": "long-enough-" + "x7" * 30}
+REAL = {
+    "DATABASE_URL": "sqlite:////tmp/offload-check.sqlite3",
+    "SECRET_KEY": "long-enough-" + "x7" * 30,
+    "SITE_ADDRESS": "https://offload.example",
+}
 """An environment outside the embedded default; checks open no database."""
 
 
@@ -25,7 +29,7 @@ REAL = {"DATABASE_URL": "sqlite:////tmp/offload-check.sqlite3", "SECRET_KEY": "l
 def test_a_complete_environment_passes_the_deploy_check() -> None:
     done = check("--deploy", **REAL, HTTPS="1")
     assert done.returncode == 0, done.stderr
-    assert "offload." not in done.stderr
+    assert "(offload." not in done.stderr
 
 
 @pytest.mark.stack
@@ -35,13 +39,14 @@ def test_a_complete_environment_passes_the_deploy_check() -> None:
         ({"SECRET_KEY": ""}, "offload.E001", "SECRET_KEY"),
         ({"DEBUG": "1"}, "offload.E002", "DEBUG"),
         ({"SANDBOX": "1"}, "offload.E003", "sandbox"),
+        ({"SITE_ADDRESS": ""}, "offload.E010", "SITE_ADDRESS"),
     ],
 )
 def test_the_deploy_check_fails_outside_the_embedded_default(environment: dict[str, str], code: str, word: str) -> None:
     done = check("--deploy", **{**REAL, **environment})
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    (error,) = [line for line in done.stderr.splitlines() if "offload." in line]
+    (error,) = [line for line in done.stderr.splitlines() if "(offload." in line]
     assert code in error
     assert word in error
     assert "HINT:" in done.stderr.split(error)[1].splitlines()[1]

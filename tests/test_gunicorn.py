@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import psutil
 import pytest
@@ -80,3 +80,21 @@ def _connections(pid: int, status: str) -> Counter[int]:
         for connection in child.net_connections("tcp")
         if connection.status == status
     )
+
+
+def test_no_header_says_where_the_site_lies_or_that_it_is_served_over_https() -> None:
+    port = free_port()
+    web = Process(GUNICORN, {**os.environ, "PORT": str(port), "BEHIND_PROXY": "0", "HTTPS": "1"}, name="web")
+    address = f"http://127.0.0.1:{port}/nowhere/"
+    headers = {"X-Forwarded-Proto": "https", "SCRIPT_NAME": "/elsewhere", "Accept": "application/json"}
+    with ExitStack() as opened:
+        opened.callback(web.stop)
+        found: list[requests.Response] = []
+
+        def answered() -> bool:
+            with suppress(requests.ConnectionError):
+                found.append(requests.get(address, headers=headers, timeout=20, allow_redirects=False))
+            return bool(found)
+
+        wait_until(answered, seconds=40, what="it answers")
+        assert (found[0].status_code, found[0].headers["Location"]) == (301, address.replace("http", "https", 1))

@@ -164,22 +164,6 @@ def test_a_secret_key_that_can_not_be_kept_is_told_with_its_path(tmp_path: Path)
     assert str(tmp_path / "secret_key") in sentence
 
 
-def test_what_the_site_writes_is_for_nobody_else_even_where_its_folder_was_open_to_all(tmp_path: Path) -> None:
-    folder = tmp_path / "var"
-    folder.mkdir(mode=0o755)
-    folder.chmod(0o755)
-    store = "from django.core.files.base import ContentFile; from django.core.files.storage import default_storage; "
-    python(
-        "from django.core.management import call_command; call_command('migrate', "
-        f"verbosity=0); {store}default_storage.save('a/b.txt', ContentFile(b'x'))",
-        VAR_DIR=str(folder),
-    )
-    found = {path.relative_to(folder): path.stat().st_mode & 0o777 for path in [folder, *folder.rglob("*")]}
-    assert Path("offload.sqlite3") in found
-    assert Path("media/a/b.txt") in found
-    assert {path: oct(mode) for path, mode in found.items() if mode & 0o077} == {}
-
-
 def test_the_generated_secret_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
     assert check(VAR_DIR=str(tmp_path / "var")).returncode == 0
     key = tmp_path / "var" / "secret_key"

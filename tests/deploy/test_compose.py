@@ -37,6 +37,7 @@ DOT_ENV = {
     "EMAIL_URL": "smtp://mail.example.org:25",
     "DEFAULT_FROM_EMAIL": "Offload <offload@example.org>",
     "ALLOWED_HOSTS": "127.0.0.1",
+    "SITE_ADDRESS": "https://offload.example.org",
 }
 
 
@@ -77,7 +78,7 @@ def test_every_secret_has_to_be_given():
     for name, operator in used:
         if re.search(r"SECRET|PASSWORD|EMAIL_URL", name):
             assert operator == ":?", name
-    for missing in ("SECRET_KEY", "POSTGRES_PASSWORD", "EMAIL_URL", "ALLOWED_HOSTS"):
+    for missing in ("SECRET_KEY", "POSTGRES_PASSWORD", "EMAIL_URL", "ALLOWED_HOSTS", "SITE_ADDRESS"):
         given = {name: value for name, value in DOT_ENV.items() if name != missing}
         with pytest.raises(KeyError, match=f"Set {missing} to"):
             environment_of("web", given)
