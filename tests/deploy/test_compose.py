@@ -168,7 +168,11 @@ class Deployment:
 
     def environment(self, service: str) -> dict[str, str]:
         """A service's own environment, with the names of the hosts replaced."""
-        given = {**DOT_ENV, "EMAIL_URL": f"smtp://127.0.0.1:{self.ports['smtp']}", "HTTPS": "0", "BEHIND_PROXY": "0"}
+        here = {
+            "EMAIL_URL": f"smtp://127.0.0.1:{self.ports['smtp']}",
+            "SITE_ADDRESS": f"http://127.0.0.1:{self.ports['web']}",
+        }
+        given = {**DOT_ENV, **here, "HTTPS": "0", "BEHIND_PROXY": "0"}
         env = environment_of(service, given)
         env["DATABASE_URL"] = env["DATABASE_URL"].replace("@postgres:5432/", "@/") + f"?host={self.postgres_folder}"
         env["REDIS_URL"] = env["REDIS_URL"].replace("valkey:6379", f"127.0.0.1:{self.ports['valkey']}")
