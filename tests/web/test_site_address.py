@@ -1,13 +1,18 @@
 """Links are made of the site's own address, whatever a request says of its host."""
 
+from typing import Any
+
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, RequestFactory, override_settings
+from django.test import Client, RequestFactory
 
 from jobs.web.site_address import middleware
 from tests.conftest import Offload
 
-HOSTS = override_settings(ALLOWED_HOSTS=["localhost", "offload.example"])
+
+@pytest.fixture(autouse=True)
+def hosts(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["localhost", "offload.example", "testserver"]
 
 
 def link(host: str) -> str:
@@ -22,7 +27,6 @@ def link(host: str) -> str:
     return answer.content.decode()
 
 
-@HOSTS
 def test_a_link_leads_to_the_site_whatever_port_the_request_names(offload: Offload) -> None:
     offload(SITE_ADDRESS="https://offload.example")
     assert link("localhost:6666") == "http://offload.example/reset/"
@@ -30,7 +34,6 @@ def test_a_link_leads_to_the_site_whatever_port_the_request_names(offload: Offlo
     assert link("offload.example") == "http://offload.example:8443/reset/"
 
 
-@HOSTS
 def test_without_a_site_address_a_link_leads_where_the_request_went(offload: Offload) -> None:
     offload(SITE_ADDRESS="")
     assert link("localhost:6666") == "http://localhost:6666/reset/"
