@@ -137,11 +137,8 @@ class _Connection(HTTPConnection):
         return made
 
 
-class _TLSConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
-        _of_this_thread.get().watch(made)
-        return made
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):

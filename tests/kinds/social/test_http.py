@@ -202,6 +202,7 @@ class Dripping:
 )
 def test_an_exchange_ends_with_its_time_wherever_it_drips(monkeypatch, offload, scheme, beginning):
     monkeypatch.setattr(http, "EXCHANGE_SECONDS", 0.3)
+    monkeypatch.setattr(http, "CONNECT_SECONDS", 60)  # which bounds the handshake as well
     with Dripping(beginning) as server:
         origin = f"{scheme}://127.0.0.1:{server.port}"
         offload(SANDBOX=True, SANDBOX_ORIGINS=[origin])
