@@ -10,6 +10,8 @@ WORKDIR /app
 COPY --chmod=755 requirements/base.txt requirements/
 RUN pip install --require-hashes -r requirements/base.txt
 
+# What is in this image.
+COPY --chmod=755 requirements/sbom.cdx.json requirements/
 COPY --chmod=755 manage.py gunicorn.conf.py ./
 COPY --chmod=755 config config
 COPY --chmod=755 accounts accounts
