@@ -5,11 +5,12 @@
 
 VENV := .venv
 BENCH := .venv-bench
+AUDIT := .venv-audit
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --require-hashes
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock"
-SOURCES := accounts bench config jobs tests manage.py gunicorn.conf.py
+SOURCES := accounts bench config jobs requirements tests manage.py gunicorn.conf.py
 # Checks load the settings too; they must not touch the data of `make run`.
 CHECKS := VAR_DIR=$(CURDIR)/$(VENV)/var $(PYTHON)
 # A test process for each core; one that has nothing left takes from another, as tests differ in length.
@@ -17,7 +18,7 @@ SIDE_BY_SIDE := -n logical --dist worksteal
 # A .venv that is missing, half made, or whose Python is gone is made anew.
 NEW_VENV := $(if $(shell $(PYTHON) -c "import pip; print('whole')" 2>/dev/null),,venv)
 
-.PHONY: help run worker demo test check soak faults screenshots lint lock install bench bench-guard clean venv
+.PHONY: help run worker demo test check soak faults screenshots lint lock audit sbom install bench bench-guard clean venv
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -31,7 +32,7 @@ worker: $(VENV)/base.installed ## start one more worker beside `make run` (ROLE=
 demo: $(VENV)/base.installed ## start everything in a throw-away folder, do what a user would, print the outcomes, stop
 	@SANDBOX=1 exec $(PYTHON) manage.py demo
 
-test: lint ## lint, then every test on SQLite, then those that touch the database on PostgreSQL
+test: lint $(AUDIT)/installed ## lint, then every test on SQLite, then those that touch the database on PostgreSQL
 	@if command -v node >/dev/null; then node --test tests/js/*.test.js; else \
 		echo "Node is not here: tests/js is left out (the browser tests cover the same scripts)."; fi
 	@if command -v npm >/dev/null; then npm ci --silent; else \
@@ -60,7 +61,17 @@ lint: $(VENV)/dev.installed ## the checks that run nothing: ruff, mypy, migratio
 
 lock: $(VENV)/dev.installed ## write requirements/*.txt anew from requirements/*.in; pins that still fit stay
 	cd requirements && ../$(LOCK) base.in -o base.txt && ../$(LOCK) dev.in -o dev.txt \
-		&& ../$(LOCK) bench.in -o bench.txt
+		&& ../$(LOCK) bench.in -o bench.txt && ../$(LOCK) audit.in -o audit.txt
+	$(MAKE) sbom
+
+audit: $(AUDIT)/installed ## ask advisory sources about every locked package: nothing found, found (1), or could not ask (2)
+	@$(AUDIT)/bin/python requirements/audit.py
+
+# A package's own address stands for the index that it came from, which differs from place to place. Later versions of the
+# format name that of the tool itself.
+sbom: $(AUDIT)/installed ## write requirements/sbom.cdx.json anew: what is installed, as CycloneDX
+	$(AUDIT)/bin/cyclonedx-py requirements requirements/base.txt --pyproject pyproject.toml --index-url pkg:pypi --sv 1.3 \
+		--output-reproducible --output-file requirements/sbom.cdx.json
 
 bench: $(BENCH)/installed ## measure Offload beside other systems, on both databases (about 15 minutes; leave the machine alone)
 	$(BENCH)/bin/python -m bench.api --database postgresql --seconds 5 \
@@ -81,7 +92,7 @@ bench-guard: $(BENCH)/installed ## measure this code beside a commit before it (
 install: $(VENV)/dev.installed ## make .venv and install what running and testing need
 
 clean: ## remove .venv, caches and node_modules; var/ (your data) stays
-	rm -rf $(VENV) $(BENCH) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(BENCH) $(AUDIT) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 	find accounts config jobs tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/base.installed: requirements/base.txt $(NEW_VENV)
@@ -94,6 +105,12 @@ $(BENCH)/installed: requirements/bench.txt $(VENV)/dev.installed
 	@echo "Installing what the benches need into $(BENCH) …"
 	@$(PYTHON) -m venv --clear $(BENCH)
 	@$(BENCH)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
+
+$(AUDIT)/installed: requirements/audit.txt $(VENV)/base.installed
+	@echo "Installing what audit and SBOM need into $(AUDIT) …"
+	@$(PYTHON) -m venv --clear $(AUDIT)
+	@$(AUDIT)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/audit.txt
 	@touch $@
 
 # Everything of base.txt is in dev.txt too, at the same versions.

@@ -31,10 +31,11 @@ positive = validate.Range(min=1)
 
 # --- Offload's own options, and whether this is the embedded default -------------------------------------------------
 
+# Whatever a process of ours makes is for its owner only: databases, uploads, sockets, temporary files.
+os.umask(0o077)
 _var: Path = env.path("VAR_DIR", BASE_DIR / "var").resolve()
 try:
-    # For its owner only: databases and uploads are in there.
-    _var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _var.mkdir(parents=True, exist_ok=True)
 except OSError as error:
     raise ImproperlyConfigured(f"VAR_DIR: the folder {_var} can't be made ({error.strerror}).") from None
 _embedded = not any(os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL"))
@@ -254,6 +255,8 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# The umask decides. Django would open each stored file to everybody (0o644).
+FILE_UPLOAD_PERMISSIONS = None
 
 # --- Data ------------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,9 @@
 https://docs.djangoproject.com/en/5.2/topics/checks/
 """
 
+import os
+import shlex
+import stat
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from importlib import import_module
@@ -96,6 +99,21 @@ def check_serializers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         )
         for name in careless
     ]
+
+
+@register(Tags.security)
+def check_folder(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The folder that the site names as VAR_DIR is closed to others. It is told, not changed: it may not be ours."""
+    if check_options(None) or "VAR_DIR" not in getattr(settings, "OFFLOAD", {}):
+        return []
+    folder = options.VAR_DIR
+    state = folder.stat()
+    if not state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return []
+    hint = "Set VAR_DIR to a folder that holds nothing else."
+    if state.st_uid == os.geteuid() and not state.st_mode & stat.S_ISVTX and not folder.is_mount():
+        hint = f"If nothing else uses it: chmod 700 {shlex.quote(str(folder))}. Otherwise: {hint}"
+    return [Warning(f"Others on this machine may enter {folder}, the folder of VAR_DIR.", hint=hint, id="offload.W004")]
 
 
 @register(Tags.compatibility)

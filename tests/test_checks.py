@@ -265,3 +265,24 @@ def test_a_queue_whose_messages_would_be_unpickled_is_named() -> None:
         assert checks.check_serializers(None) == []
     with override_settings(RQ_QUEUES={}):
         assert checks.check_serializers(None) == []
+
+
+def test_a_data_folder_that_others_may_enter_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "our data"
+    folder.mkdir()
+    with override_settings(OFFLOAD={**settings.OFFLOAD, "VAR_DIR": folder}):
+        for mode in (0o755, 0o710, 0o701, 0o777):
+            folder.chmod(mode)
+            (warning,) = checks.check_folder(None)
+            assert str(folder) in warning.msg
+            assert f"chmod 700 '{folder}'." in str(warning.hint)
+            assert folder.stat().st_mode & 0o777 == mode
+        folder.chmod(0o700)
+        assert checks.check_folder(None) == []
+    for shared in ("/", "/tmp"):
+        with override_settings(OFFLOAD={**settings.OFFLOAD, "VAR_DIR": shared}):
+            (warning,) = checks.check_folder(None)
+            assert "chmod" not in str(warning.hint)
+    # A site that names none has its temporary files in the system's folder, which is open to all.
+    with override_settings(OFFLOAD={}):
+        assert checks.check_folder(None) == []

@@ -162,9 +162,7 @@ def create_users() -> dict[str, str]:
 
 
 def _save_passwords(passwords: dict[str, str]) -> None:
-    """Write the passwords to a file that only its owner can read."""
-    with open(os.open(accounts_file(), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.writelines(f"{email} {password}\n" for email, password in passwords.items())
+    accounts_file().write_text("".join(f"{email} {password}\n" for email, password in passwords.items()))
 
 
 def kept_password(email: str) -> str | None:
@@ -181,15 +179,18 @@ def kept_password(email: str) -> str | None:
 
 def commands() -> dict[str, list[str]]:
     """The command of each process, by the name that its lines carry on the console."""
-    manage = [sys.executable, "manage.py"]
+
+    def manage(*args: str) -> list[str]:
+        return [sys.executable, "manage.py", *args, "--skip-checks"]  # they were made, and told, once for all
+
     found = {}
     if _embeds("REDIS_URL"):
         found["valkey"] = valkey_command(options.VAR_DIR, redis_socket())
     if _embeds("EMAIL_URL"):
-        found["mail"] = [*manage, "mailcatcher"]
-    found["network"] = [*manage, "practice_network"]
+        found["mail"] = manage("mailcatcher")
+    found["network"] = manage("practice_network")
     # Honcho kills what has not ended 5 seconds after it was told to.
-    found["worker"] = [*manage, "rqworker", "--grace", "3"]
+    found["worker"] = manage("rqworker", "--grace", "3")
     found["web"] = [sys.executable, "-m", "gunicorn", "config.wsgi"]
     return found
 

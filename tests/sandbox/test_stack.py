@@ -1,6 +1,7 @@
 """`manage.py run` as its user meets it: what it says, what it starts, and what it leaves behind."""
 
 import fcntl
+import os
 import re
 import signal
 import socket
@@ -13,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from jobs.sandbox import samples
 from jobs.sandbox.demo import OWN_SERVICES
 from jobs.sandbox.services import free_port, stop_group, valkey_command
 from jobs.sandbox.stack import DEMO, STAFF
@@ -122,8 +124,28 @@ def test_the_first_start_submits_a_job_of_each_kind_connects_an_account_and_the_
     visitor.sign_in(STAFF, passwords[STAFF])
     assert "Site administration" in visitor.get("/admin/").text
     visitor.close()
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (stack.var, stack.var / "accounts.txt")}
-    assert modes == {"var": 0o700, "accounts.txt": 0o600}
+
+
+def test_all_that_a_run_makes_is_closed_to_others_in_a_folder_that_was_open_before(stack):
+    stack.var.mkdir()
+    stack.var.chmod(0o755)
+    before = os.umask(0)
+    run = stack.started("--no-samples", SECRET_KEY="")
+    os.umask(before)
+    assert f"chmod 700 {stack.var}." in run.log
+    visitor = Visitor(stack.url)
+    visitor.sign_in(DEMO, _password(stack, DEMO))
+    photo = ("photo.jpg", samples.sample_photo(), "image/jpeg")
+    visitor.outcome("/jobs/new/media/", {}, files={"file": photo}, seconds=60)
+    visitor.send(visitor.get("/export/"), {})
+    visitor.close()
+    wait_until(lambda: any(stack.var.rglob("*.zip")), seconds=60, what="the copy of the data is made")
+    made = {path.relative_to(stack.var): path.lstat().st_mode for path in stack.var.rglob("*")}
+    names = {path.parts[0] for path in made}
+    assert names >= {"secret_key", "accounts.txt", "run.lock", "valkey.sock", "appendonlydir", "media", "static"}
+    assert names >= {"offload.sqlite3", "offload.sqlite3-wal", "offload.sqlite3-shm", "sandbox.sqlite3"}
+    assert [f"{stat.filemode(mode)} {path}" for path, mode in made.items() if mode & 0o077] == []
+    assert stat.S_IMODE(stack.var.stat().st_mode) == 0o755
 
 
 def _jobs_of_demo(stack: Stack) -> dict[str, Any]:
@@ -210,7 +232,10 @@ def test_an_address_of_another_machine_is_named(stack):
 
 @pytest.mark.parametrize("folder", ["/proc", "/dev/null/var"])
 def test_a_folder_that_cannot_be_written_is_named(stack, folder):
-    assert folder in stack.refused(stack.run(VAR_DIR=folder))
+    run = stack.run(VAR_DIR=folder)
+    assert run.popen.wait(60) == 1, run.log
+    assert folder in run.log.splitlines()[-1]
+    assert "Traceback" not in run.log
 
 
 def test_a_path_too_long_for_a_socket_is_named(stack):
