@@ -86,7 +86,7 @@ def call(number: int, *values: Any) -> None:
         lambda place: os.kill(-1, 0),
         lambda place: os.setsid(),
         lambda place: os.setpgid(0, 0),
-        lambda place: resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (1, 1)),
+        lambda place: resource.prlimit(os.getppid(), resource.RLIMIT_CORE, (0, 0)),
         lambda place: confinement._prctl(1, 0),
         lambda place: os.chmod(place / "secret", 0),
         lambda place: os.chown(place / "secret", NOBODY, NOBODY),
