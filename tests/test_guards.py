@@ -10,7 +10,7 @@ import pytest
 from django.conf import global_settings
 
 from jobs.models import Status
-from tests.test_architecture import below, modules
+from tests.test_architecture import below, imports, modules
 
 pytestmark = pytest.mark.apart
 
@@ -308,3 +308,21 @@ def test_a_view_that_calls_another_server_is_seen_through_helpers_methods_and_ta
     assert code.way_outside("jobs.kinds.a.views.by_table")
     assert code.way_outside("jobs.kinds.a.views.by_object")
     assert not code.way_outside("jobs.kinds.a.views.harmless")
+
+
+# --- What strangers made is decoded where it is confined, and nowhere else -------------------------------------------
+
+DECODERS = {"av", "pillow_heif", "PIL"}
+CONFINED = {"jobs.kinds.media.operations", "jobs.kinds.media.pictures", "jobs.kinds.media.recordings"}
+"""Modules that decode in `jobs.kinds.media.decoding.confined`, as their own tests show."""
+
+
+def decoders(module: str, source: str) -> set[str]:
+    """The decoders that a module imports."""
+    return {name.partition(".")[0] for name in imports(source, module)} & DECODERS
+
+
+def test_only_what_is_confined_knows_decoders() -> None:
+    knowing = {name for name, source in modules() if not below(name, "jobs.sandbox") and decoders(name, source)}
+    assert knowing == CONFINED
+    assert decoders("jobs.kinds.social.avatars", "def later():\n    from PIL.Image import open") == {"PIL"}

@@ -13,8 +13,9 @@ class MediaConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register both kinds."""
+        """Register both kinds, and the check of what confines their decoders."""
         from ...contract import register
+        from . import checks  # noqa: F401
         from .kind import EditKind, MediaKind
 
         register(MediaKind())

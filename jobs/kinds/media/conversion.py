@@ -1,9 +1,14 @@
 """What a conversion takes and leaves, whatever the sort of file."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Protocol
+
+TIME_LIMIT = timedelta(minutes=15)
+"""Of a conversion."""
 
 
 class Progress(Protocol):
@@ -62,6 +67,20 @@ class Output:
     height: int | None = None
     seconds: float | None = None
 
+    @property
+    def bytes(self) -> int:
+        """How large the file is."""
+        return self.path.stat().st_size
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON data, for `output_of`."""
+        return {**asdict(self), "path": self.path.name}
+
+
+def output_of(data: Mapping[str, Any], folder: Path) -> Output:
+    """The output that `as_data` told of; its file is looked for in `folder` and nowhere else."""
+    return Output(**{**data, "path": folder / PurePath(data["path"]).name})
+
 
 @dataclass(frozen=True)
 class Converted:
@@ -75,3 +94,12 @@ class Converted:
     source: dict[str, Any]
     outputs: list[Output]
     notes: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON data, for `converted_of`."""
+        return {**vars(self), "outputs": [output.as_data() for output in self.outputs]}
+
+
+def converted_of(data: Mapping[str, Any], folder: Path) -> Converted:
+    """The outcome that `as_data` told of; the files are looked for in `folder` and nowhere else."""
+    return Converted(**{**data, "outputs": [output_of(output, folder) for output in data["outputs"]]})

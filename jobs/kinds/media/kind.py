@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from ...contract import Failed, Kind, KindForm, OwnerKey, Role, Run, Sentence, Text, options
 from . import files, formats, operations, pictures, recordings
-from .conversion import Limits, Output, Recipe
+from .conversion import TIME_LIMIT, Limits, Output, Recipe
 from .forms import EditForm, MediaForm
 from .models import MediaFile, Version
 from .operations import Cut, PictureOperation
@@ -26,7 +26,7 @@ class _VersionKind(Kind):
 
     role: ClassVar[Role] = Role.MEDIA
     max_attempts: ClassVar[int] = 3
-    time_limit: ClassVar[timedelta] = timedelta(minutes=15)
+    time_limit: ClassVar[timedelta] = TIME_LIMIT
     summary_template: ClassVar[str] = "media/_result.html"
     sentences = SENTENCES
     stylesheet: ClassVar[str] = "media/media.css"
@@ -219,7 +219,7 @@ def _entry(output: Output, path: str) -> dict[str, Any]:
         "path": path,
         "type": output.type,
         "role": output.role,
-        "bytes": output.path.stat().st_size,
+        "bytes": output.bytes,
     }
     measures = {"width": output.width, "height": output.height, "seconds": output.seconds}
     return entry | {name: value for name, value in measures.items() if value is not None}

@@ -13,7 +13,8 @@ Other modules of the media kind are its own (tests/test_architecture.py). Choosi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from shutil import copyfileobj
+from typing import Any, BinaryIO
 
 from django.core.files import File
 from django.db.models import QuerySet
@@ -23,6 +24,7 @@ from . import formats as known
 from . import pictures
 from .conversion import Limits
 from .files import delete_folder as delete_folder
+from .files import working_folder
 from .models import Version
 
 _ENCODERS = {"image/jpeg": "JPEG", "image/webp": "WEBP", "image/png": "PNG", "image/avif": "AVIF"}
@@ -78,9 +80,9 @@ def fit(source: "BinaryIO | File[Any]", *, max_bytes: int, max_pixels: int, form
 
     source: a file of any format that the media kind takes, at its start. max_pixels: width × height.
     formats: MIME types that are taken. A picture without transparency becomes a JPEG if that is among them.
-    Decodes what strangers made: call it in a job with Role.MEDIA, which runs in a process of its own; its memory is
-    limited meanwhile. Of an animation the first picture is taken. Raises Failed with a sentence of the media kind: the
-    file is no picture, is damaged, has too many pixels for this site, or none of `formats` can be written.
+    Decodes what strangers made, in a confined process: call it in a job with Role.MEDIA, which can be killed.
+    Of an animation the first picture is taken. Raises Failed with a sentence of the media kind: the file is no picture,
+    is damaged, has too many pixels for this site, or none of `formats` can be written.
     """
     head = source.read(known.HEAD_BYTES)
     source.seek(0)
@@ -91,9 +93,12 @@ def fit(source: "BinaryIO | File[Any]", *, max_bytes: int, max_pixels: int, form
     if not encoders:
         raise Failed("no_format")
     limits = Limits(options.MEDIA_MAX_PIXELS, options.MEDIA_MAX_SECONDS, options.MEDIA_MAX_MEMORY)
-    content, encoder, width, height = pictures.shrink(
-        cast(BinaryIO, source), found, limits, encoders, max_bytes, max_pixels
-    )
+    with working_folder() as folder:
+        local, target = folder / "source", folder / "fitted"
+        with local.open("wb") as file:
+            copyfileobj(source, file, 1 << 20)
+        encoder, width, height = pictures.shrink(local, found, target, limits, encoders, max_bytes, max_pixels)
+        content = target.read_bytes()
     mime = next(mime for mime, name in _ENCODERS.items() if name == encoder)
     return Fitted(content, mime, width, height)
 

@@ -1,22 +1,28 @@
 """Pictures into AVIF, WebP and JPEG at up to three widths: upright, in sRGB, without a word about whose they are."""
 
-import resource
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
-from math import sqrt
+from math import ceil, sqrt
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+import av
 import pillow_heif
+from av.stream import Disposition
 from django.template.defaultfilters import filesizeformat
 from PIL import Image, ImageCms, ImageOps
 
 from ...contract import Failed, Sentence
-from .conversion import Converted, Limits, Output, Progress, Quality, Recipe
-from .formats import Format
+from . import bounds, ffmpeg
+from .conversion import Converted, Limits, Output, Progress, Quality, Recipe, converted_of, output_of
+from .decoding import confined
+from .formats import AVIF, Format
 
+# All readers, now: a child for each picture would load them anew.
+Image.init()
 pillow_heif.register_heif_opener()
 
 TALLEST = 4
@@ -27,13 +33,17 @@ ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "WEBP": ("webp", "image/webp", {"quality": 80, "method": 4}),
     "JPEG": ("jpg", "image/jpeg", {"quality": 82, "progressive": True, "optimize": True}),
 }
-_OTHER_QUALITIES = {
-    Quality.SMALL: {"AVIF": 45, "WEBP": 65, "JPEG": 70},
+_QUALITIES: dict[Quality, dict[str, int]] = {
     Quality.BEST: {"AVIF": 75, "WEBP": 90, "JPEG": 90},
+    Quality.BALANCED: {},
+    Quality.SMALL: {"AVIF": 45, "WEBP": 65, "JPEG": 70},
 }
+"""What differs from ENCODERS, from the best to the smallest."""
+_LEAST = {"AVIF": 25, "WEBP": 25, "JPEG": 30}
+"""The last try to keep to the bytes that are allowed."""
 LABELS = {"AVIF": "AVIF", "WEBP": "WebP", "JPEG": "JPEG"}
 """What people call the formats of ENCODERS."""
-_QUALITIES = (85, 75, 65)
+_STEPS = (85, 75, 65)
 """Tried one after the other before a picture is made smaller."""
 _SMALLEST_STEP = 0.9
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
@@ -51,18 +61,35 @@ def convert(
     """Write the versions of the picture at `source` into `folder`.
 
     encoder: one of ENCODERS, to write that alone, at the picture's own size.
-    Raises Failed if the picture has too many pixels or can't be read.
+    Raises Failed if the picture has too many pixels, can't be read, or would take more bytes than `bounds` allows.
     """
-    with _memory(limits.memory):
-        with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
-            # JPEG files may carry small copies and depth maps of the same picture (MPO); that is nobody's animation.
-            several = format.label != "JPEG" and getattr(image, "is_animated", False)
-            picture, width, height = _upright(image, _whole if encoder else _within(max(recipe.widths)))
-        widths = [picture.width, *(width for width in recipe.widths if width < picture.width and not encoder)]
-        encoders = [encoder] if encoder else list(ENCODERS)
-        outputs = _write(picture, widths, encoders, recipe.quality, folder, progress)
+    work = partial(_convert, source, format, folder, limits, recipe, encoder)
+    return converted_of(confined(work, source, folder, limits, progress), folder)
+
+
+def _convert(
+    source: Path, format: Format, folder: Path, limits: Limits, recipe: Recipe, encoder: str, progress: Progress
+) -> dict[str, Any]:
+    with _opened(source, format, limits) as image:
+        # JPEG files may carry small copies and depth maps of the same picture (MPO); that is nobody's animation.
+        several = format.label != "JPEG" and getattr(image, "is_animated", False)
+        picture, width, height = _upright(image, _whole if encoder else _within(max(recipe.widths)))
+    widths = [picture.width, *(width for width in recipe.widths if width < picture.width and not encoder)]
+    encoders = [encoder] if encoder else list(ENCODERS)
+    pixels = sum(width * _height(picture, width) for width in widths) * len(encoders)
+    allowed = bounds.allowed(source.stat().st_size, bounds.PICTURE_BYTES * pixels)
+    order = list(_QUALITIES)
+    tries = [_QUALITIES[quality] for quality in order[order.index(recipe.quality) :]] + [_LEAST]
+    for qualities in tries:
+        outputs = _write(picture, widths, encoders, qualities, folder, progress)
+        if sum(output.bytes for output in outputs) <= allowed:
+            break
+    else:
+        raise bounds.too_large(allowed)
     notes = [Sentence("several_pictures").as_data()] if several else []
-    return Converted("image", {"width": width, "height": height}, outputs, notes)
+    if qualities != tries[0]:
+        notes.append(bounds.compressed(allowed))
+    return Converted("image", {"width": width, "height": height}, outputs, notes).as_data()
 
 
 def edit(
@@ -72,43 +99,61 @@ def edit(
 
     `change` gets it upright, in sRGB and without metadata. Raises Failed like `convert`.
     """
-    with _memory(limits.memory):
-        with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
+
+    def work(progress: Progress) -> dict[str, Any]:
+        with _opened(source, format, limits) as image:
             picture, *__ = _upright(image, _whole)
         picture = change(picture)
         picture.save(target, "PNG", compress_level=1)
-    return Output(target, "image/png", "source", *picture.size)
+        return Output(target, "image/png", "source", *picture.size).as_data()
+
+    return output_of(confined(work, source, target.parent, limits), target.parent)
 
 
 def shrink(
-    source: BinaryIO, format: Format, limits: Limits, encoders: Sequence[str], max_bytes: int, max_pixels: int
-) -> tuple[bytes, str, int, int]:
-    """The picture in one format, within `max_bytes` and `max_pixels`: upright, in sRGB, without metadata.
+    source: Path, format: Format, target: Path, limits: Limits, encoders: Sequence[str], max_bytes: int, max_pixels: int
+) -> tuple[str, int, int]:
+    """Write the picture to `target` in one format, within `max_bytes` and `max_pixels`: upright, in sRGB, bare.
 
     encoders: keys of ENCODERS or "PNG", from the best to the worst, for a picture without transparency; a transparent
-    one takes the first that can hold it. Returns the content, the encoder that was taken, width and height.
+    one takes the first that can hold it. Returns the encoder that was taken, width and height.
     Raises Failed like `convert`, and if nothing of the picture would be left.
     """
-    with _memory(limits.memory):
-        with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
-            picture, *__ = _upright(image, _into(max_pixels))
-        if picture.mode == "RGBA" and picture.getchannel("A").getextrema()[0] == 255:
-            picture = picture.convert("RGB")
-        holds_all = [encoder for encoder in encoders if picture.mode == "RGB" or encoder != "JPEG"]
-        encoder = (holds_all or encoders)[0]
-        if encoder == "JPEG":
-            picture = _opaque(picture)
-        while True:
-            for options in [{"quality": quality} for quality in _QUALITIES] if encoder != "PNG" else [{}]:
-                file = BytesIO()
-                picture.save(file, encoder, **{**ENCODERS.get(encoder, ("", "", {}))[2], **options})
-                if file.tell() <= max_bytes:
-                    return file.getvalue(), encoder, *picture.size
-            step = min(_SMALLEST_STEP, sqrt(max_bytes / file.tell()))
-            size = (int(picture.width * step), int(picture.height * step))
-            if min(size) < 1:
-                raise Failed("too_few_bytes", limit=filesizeformat(max_bytes))
-            picture = picture.resize(size, Image.Resampling.LANCZOS)
+    work = partial(_shrink, source, format, target, limits, encoders, max_bytes, max_pixels)
+    encoder, width, height = confined(work, source, target.parent, limits)
+    return encoder, width, height
+
+
+def _shrink(
+    source: Path,
+    format: Format,
+    target: Path,
+    limits: Limits,
+    encoders: Sequence[str],
+    max_bytes: int,
+    max_pixels: int,
+    progress: Progress,
+) -> tuple[str, int, int]:
+    with _opened(source, format, limits) as image:
+        picture, *__ = _upright(image, _into(max_pixels))
+    if picture.mode == "RGBA" and picture.getchannel("A").getextrema()[0] == 255:
+        picture = picture.convert("RGB")
+    holds_all = [encoder for encoder in encoders if picture.mode == "RGB" or encoder != "JPEG"]
+    encoder = (holds_all or encoders)[0]
+    if encoder == "JPEG":
+        picture = _opaque(picture)
+    while True:
+        for options in [{"quality": quality} for quality in _STEPS] if encoder != "PNG" else [{}]:
+            file = BytesIO()
+            picture.save(file, encoder, **{**ENCODERS.get(encoder, ("", "", {}))[2], **options})
+            if file.tell() <= max_bytes:
+                target.write_bytes(file.getbuffer())
+                return encoder, *picture.size
+        step = min(_SMALLEST_STEP, sqrt(max_bytes / file.tell()))
+        size = (int(picture.width * step), int(picture.height * step))
+        if min(size) < 1:
+            raise Failed("too_few_bytes", limit=filesizeformat(max_bytes))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _into(max_pixels: int) -> Callable[[int, int], float]:
@@ -124,15 +169,19 @@ def _into(max_pixels: int) -> Callable[[int, int], float]:
 
 
 def _write(
-    picture: Image.Image, widths: list[int], encoders: list[str], quality: Quality, folder: Path, progress: Progress
+    picture: Image.Image,
+    widths: list[int],
+    encoders: list[str],
+    qualities: dict[str, int],
+    folder: Path,
+    progress: Progress,
 ) -> list[Output]:
     """The picture in each format at each width, from the largest to the smallest, each made from the one before."""
     outputs: list[Output] = []
-    qualities = _OTHER_QUALITIES.get(quality, {})
     work = sum(width**2 for width in widths) * len(encoders)
     done = 0
     for width in widths:
-        height = max(1, round(picture.height * width / picture.width))
+        height = _height(picture, width)
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
         for encoder in encoders:
             suffix, mime, options = ENCODERS[encoder]
@@ -146,18 +195,37 @@ def _write(
     return outputs
 
 
+def _height(picture: Image.Image, width: int) -> int:
+    """How high the picture is at this width."""
+    return max(1, round(picture.height * width / picture.width))
+
+
 @contextmanager
-def _memory(limit: int) -> Iterator[None]:
-    """Let this process take no more than `limit` bytes of data meanwhile, where the system knows such a limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-    try:
-        yield
-    except MemoryError as error:
-        raise Failed("too_much_memory", can_retry=False) from error
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+def _opened(source: Path, format: Format, limits: Limits) -> Iterator[Image.Image]:
+    """The picture, of which nothing is decoded yet. What reading it raises becomes a sentence."""
+    with _reading(limits.pixels), Image.open(source, formats=[format.reader]) as image:
+        if format is AVIF and not _is_as_large_as_it_says(source, image.size):
+            raise Failed("sizes_differ", can_retry=False)
+        yield image
+
+
+def _is_as_large_as_it_says(source: Path, size: tuple[int, int]) -> bool:
+    """Whether the pictures in an AVIF file are as large as the file says, which its reader takes for granted.
+
+    It would decode one of any size and scale it. The readers of the other formats refuse such files, or their formats
+    say the size once.
+    """
+    with av.open(str(source), format="mov", options=ffmpeg.input_options("mov")) as container:
+        coded = [
+            (stream.codec_context.width, stream.codec_context.height, bool(stream.disposition & Disposition.default))
+            for stream in container.streams.video
+        ]
+    if whole := [(width, height) for width, height, is_whole in coded if is_whole]:
+        return all(one == size for one in whole)
+    # Tiles, all of one size, side by side; and as many again if they have an alpha channel.
+    width, height, _ = coded[0]
+    tiles = ceil(size[0] / width) * ceil(size[1] / height)
+    return {(width, height, False)} == set(coded) and len(coded) in (tiles, 2 * tiles)
 
 
 @contextmanager
@@ -172,7 +240,7 @@ def _reading(max_pixels: int) -> Iterator[None]:
             yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Failed("too_many_pixels", say="picture_pixels", millions=max_pixels / 1e6, can_retry=False) from error
-    except MemoryError:
+    except (Failed, MemoryError):
         raise
     except Exception as error:
         # On broken bytes a decoder may raise anything.

@@ -15,6 +15,7 @@ SENTENCES = {
     "looking": _("Looking at the file"),
     "converted": _("%(done)s converted"),
     "converted_of": _("%(done)s of %(total)s converted"),
+    "once_more": _("Converted once more, into fewer bytes"),
     "written": _("Written"),
     # What made a version of a file.
     "upload": _("upload"),
@@ -25,6 +26,10 @@ SENTENCES = {
     "cut": _("cut from %(start)g to %(end)g seconds"),
     # Notes.
     "several_pictures": _("The file holds more than one picture, as animations do. The first one was converted."),
+    "compressed_more": _(
+        "Compressed more than usual, into %(limit)s at most: what is made may be a certain number of times as large as "
+        "what was sent."
+    ),
     "video_without_sound": _("The video has no sound."),
     # No file, or not one that can be read.
     "file_gone": _("The file is not there any more. Please send it again."),
@@ -50,6 +55,16 @@ SENTENCES = {
     "frame_pixels": _("A frame of the video has more than %(millions)g million pixels. Please make it smaller."),
     "too_much_memory": _(
         "The picture needs more memory than one conversion may use. Please make it smaller and send it again."
+    ),
+    "sizes_differ": _(
+        "The picture is not as large as its file says. Please open it, save it anew and send it again, or another copy."
+    ),
+    "too_many_bytes": _(
+        "What is made of this file would take more than %(limit)s, also when it is compressed more, and so much is not "
+        "made of a file that small. Please send it less compressed, or a part of it."
+    ),
+    "decoder_ended": _(
+        "The program that reads such files ended in the middle of this one. Please try it again, or send another copy."
     ),
     "too_long": _("The recording is longer than %(limit)s. Please cut it and send it again."),
     "nothing_to_play": _("There is neither video nor sound in this file."),

@@ -7,15 +7,16 @@ from uuid import uuid4
 
 from django.core.files.base import ContentFile
 from django.utils.translation import gettext_lazy
-from PIL import Image, ImageOps
 
-from ...contract import JobError, Kind, Role, Run
+from ...contract import Failed, JobError, Kind, Role, Run
+from ..media import library
 from . import http
 from .models import Account
 
 SIZE = 96
-"""Pixels of an avatar's longer side, twice what pages show."""
-MAX_PIXELS = 4096 * 4096
+"""An avatar has as many pixels as a square of this side, which is twice what pages show."""
+MAX_BYTES = 8 * SIZE * SIZE
+"""More than a PNG of that size takes."""
 
 
 class AvatarKind(Kind):
@@ -60,20 +61,11 @@ def _fetch(url: str, who: str) -> bytes | None:
         answer = http.request("GET", url, who)
     except JobError:
         return None
-    return shrink(answer.body) if answer.ok else None
-
-
-def shrink(data: bytes) -> bytes | None:
-    """A picture re-encoded as a PNG of at most SIZE × SIZE, None if the bytes are no picture."""
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "GIF", "WEBP", "AVIF"]) as image:
-            if image.width * image.height > MAX_PIXELS:
-                return None
-            small = ImageOps.exif_transpose(image).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        # What Pillow raises for bytes that are no picture, or only the beginning of one.
+    if not answer.ok:
         return None
-    small.thumbnail((SIZE, SIZE))
-    out = io.BytesIO()
-    small.save(out, "PNG")
-    return out.getvalue()
+    try:
+        return library.fit(
+            io.BytesIO(answer.body), max_bytes=MAX_BYTES, max_pixels=SIZE * SIZE, formats=["image/png"]
+        ).content
+    except Failed:
+        return None  # it is no picture, or only the beginning of one

@@ -38,10 +38,6 @@ class Conversion:
 Convert = Callable[..., Conversion]
 
 
-def untold(percent: float, say: str = "", /, **values: Any) -> None:
-    """The progress of a conversion that nobody follows."""
-
-
 @contextmanager
 def refused(words: str) -> "Iterator[pytest.ExceptionInfo[Failed]]":
     """What is done here fails, and its owner reads words that match this pattern."""

@@ -11,11 +11,12 @@ from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base
 
 from jobs.contract import Failed
-from jobs.kinds.media import formats, pictures
+from jobs.kinds.media import bounds, formats, pictures
 from jobs.kinds.media.conversion import Limits
+from jobs.kinds.media.decoding import untold
 from jobs.sandbox.samples import MAKER, sample_photo
-from tests.kinds.media.conftest import LIMITS, refused, untold
-from tests.kinds.media.making import PICTURES, SECRET, drawing, picture
+from tests.kinds.media.conftest import LIMITS, refused
+from tests.kinds.media.making import PICTURES, SECRET, drawing, picture, saying, speckled, tiled
 
 pytestmark = pytest.mark.apart
 
@@ -262,3 +263,66 @@ def test_damaged_bytes_end_in_a_picture_or_in_a_sentence(tmp_path_factory, data)
         for output in converted.outputs:
             assert_bare(output.path)
     assert outcome in {"converted", "damaged", "too_many_pixels", "too_much_memory"}
+
+
+def sequence() -> bytes:
+    """An AVIF of two frames."""
+    file = BytesIO()
+    drawing().save(file, "AVIF", save_all=True, append_images=[drawing().rotate(180)])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (300, 200), (1200, 800)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda: picture("AVIF"),
+        lambda: picture("AVIF", drawing(mode="RGBA")),
+        sequence,
+        lambda: picture("HEIF"),
+    ],
+    ids=["AVIF", "AVIF with alpha", "AVIF sequence", "HEIC"],
+)
+def test_a_picture_that_is_not_as_large_as_it_says_gets_a_clear_sentence(convert, content, size):
+    with refused("not as large as its file says|damaged or incomplete"):
+        convert(saying(content(), size))
+
+
+@pytest.mark.parametrize("tile", [(128, 128), (512, 512)])
+def test_a_tile_that_is_not_as_large_as_it_says_gets_a_clear_sentence(convert, tile):
+    with refused("not as large as its file says"):
+        convert(tiled(tile, (500, 480), told=(256, 256)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [lambda: tiled((256, 256), (500, 480)), sequence, lambda: picture("AVIF", drawing((500, 480), "RGBA"))],
+    ids=["tiles", "sequence", "alpha"],
+)
+def test_an_avif_of_several_parts_is_converted(convert, content):
+    assert convert(content()).converted.source["width"] in {500, 600}
+
+
+def test_a_webp_whose_canvas_is_another_size_than_its_picture_gets_a_clear_sentence(convert):
+    content = bytearray(picture("WEBP"))
+    at = content.index(b"VP8X") + 12
+    content[at : at + 6] = bytes(6)
+    with refused("damaged or incomplete"):
+        convert(bytes(content))
+
+
+def test_what_is_made_of_a_small_file_is_compressed_more_and_its_owner_told(convert):
+    source = picture("PNG", speckled(480))
+    conversion = convert(source)
+    made = sum(output.bytes for output in conversion.outputs)
+    assert made <= bounds.SMALLEST + bounds.FACTOR * len(source)
+    assert conversion.notes[-1].startswith("Compressed more than usual")
+    with Image.open(conversion.output("picture-480.jpg").path) as image:
+        assert image.size == (480, 480)
+
+
+def test_what_is_too_large_however_it_is_compressed_gets_a_clear_sentence(tmp_path):
+    (tmp_path / "source").write_bytes(picture("PNG", speckled(1500)))
+    with refused("would take more than [0-9.]+.KB, also when it is compressed more") as failure:
+        pictures.convert(tmp_path / "source", formats.PNG, tmp_path, LIMITS, untold, encoder="JPEG")
+    assert failure.value.code == "too_many_bytes"

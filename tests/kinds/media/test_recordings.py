@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from jobs.contract import ClaimLost
-from jobs.kinds.media import formats, recordings
-from jobs.kinds.media.conversion import Limits
+from jobs.kinds.media import bounds, formats, recordings
+from jobs.kinds.media.conversion import Limits, Recipe
+from jobs.kinds.media.decoding import untold
 from jobs.sandbox.samples import MAKER, PLACE, sample_sound, sample_video
-from tests.kinds.media.conftest import LIMITS, refused, untold
-from tests.kinds.media.making import FILMS, SECRET, SOUNDS, ffmpeg, film, picture, recording
+from tests.kinds.media.conftest import LIMITS, refused
+from tests.kinds.media.making import FILMS, SECRET, SOUNDS, ffmpeg, film, grain, picture, recording
 
 pytestmark = [pytest.mark.apart, pytest.mark.stack]
 
@@ -211,7 +212,7 @@ def test_a_film_in_high_dynamic_range_is_mapped_to_the_usual_range(convert, tmp_
     arguments = ("-vf", "format=yuv420p10le", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params")
     colours = "log-level=none:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc"
     path = film(tmp_path / "hdr.mp4", *arguments, colours, "-tag:v", "hvc1", seconds=0.2)
-    assert recordings.probe(path, "mov", LIMITS.pixels).high_dynamic_range
+    assert recordings.probe(path, "mov", tmp_path, LIMITS).high_dynamic_range
 
     done = convert(path)
 
@@ -247,7 +248,7 @@ def test_progress_counts_the_seconds_that_are_done(convert, tmp_path):
 def test_a_file_that_does_not_tell_its_length_is_converted(convert, tmp_path):
     path = tmp_path / "live.webm"
     film(path, "-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus", "-live", "1", "-f", "webm")
-    assert recordings.probe(path, "matroska", LIMITS.pixels).seconds == 0
+    assert recordings.probe(path, "matroska", tmp_path, LIMITS).seconds == 0
 
     done = convert(path)
 
@@ -359,3 +360,30 @@ def test_ffmpeg_ends_when_its_attempt_is_given_up(tmp_path):
         recordings.convert(path, formats.MP4, tmp_path, LIMITS, give_up)
 
     assert not [child for child in psutil.Process().children() if "ffmpeg" in child.name()]
+
+
+def test_what_is_made_of_a_small_film_is_compressed_more_and_not_shortened(convert, tmp_path):
+    path = grain(tmp_path / "grain.mp4", seconds=12)
+    conversion = convert(path)
+    made = conversion.output("video.mp4")
+    assert made.bytes <= bounds.SMALLEST + bounds.FACTOR * path.stat().st_size
+    assert made.seconds == 12
+    assert conversion.notes[-1].startswith("Compressed more than usual")
+    assert "Converted once more, into fewer bytes" in conversion.said
+
+
+def test_what_is_made_of_a_small_sound_is_compressed_more_and_not_shortened(convert, tmp_path):
+    path = tmp_path / "noise.ogg"
+    ffmpeg("-f", "lavfi", "-i", "anoisesrc=d=30", "-c:a", "libopus", "-b:a", "6k", path)
+    conversion = convert(path)
+    sounds = [output for output in conversion.outputs if output.role == "audio"]
+    assert sum(sound.bytes for sound in sounds) <= bounds.SMALLEST + bounds.FACTOR * path.stat().st_size
+    assert [round(sound.seconds or 0) for sound in sounds] == [30, 30]
+    assert conversion.notes[-1].startswith("Compressed more than usual")
+
+
+def test_a_second_run_shares_what_is_allowed_between_pictures_and_sound() -> None:
+    first = recordings.rates_of(Recipe())
+    film, sound = first.lowered(100_000, has_video=True), first.lowered(64_000, has_video=False)
+    assert (film.film, film.aac, film.crf) == (75_000, 25_000, None)
+    assert (sound.aac, sound.other) == (40_000, 24_000)

@@ -35,7 +35,7 @@ def test_a_mastodon_account_is_connected_with_its_name_picture_and_limits(page, 
     avatar = page.get(reverse("social:avatar", args=[account.pk]))
     assert (avatar["Content-Type"], avatar["X-Content-Type-Options"]) == ("image/png", "nosniff")
     with Image.open(io.BytesIO(b"".join(avatar.streaming_content))) as image:
-        assert (image.size, image.info) == ((96, 48), {})
+        assert (image.size, image.info) == ((134, 67), {})
 
 
 def test_an_app_that_the_server_forgot_is_registered_anew(page, careless):
