@@ -10,6 +10,7 @@ from django import forms
 from django.utils import timezone
 
 from jobs.contract import Kind, KindForm, Role, Run, Submission, TryAgain
+from tests import hostile
 from tests.faults.ledger import Visit
 
 PAUSE_SECONDS = 3
@@ -91,6 +92,28 @@ class Grind(Tally):
 
     name = "grind"
     label = "Grind"
+    role = Role.MEDIA
+
+
+class Tell(Kind):
+    """Hands over a value. payload: place and value, by their names in tests/hostile.py."""
+
+    name = "tell"
+    label = "Tell"
+    role = Role.NETWORK
+    max_attempts = 2
+    backoff = timedelta(hours=1)
+    sentences = {"text": "It said: %(text)s"}
+
+    def run(self, run: Run) -> dict[str, Any]:
+        return hostile.PLACES[run.payload["place"]](run, hostile.VALUES[run.payload["value"]])
+
+
+class TellApart(Tell):
+    """The same, each attempt in a process of its own."""
+
+    name = "tell_apart"
+    label = "Tell apart"
     role = Role.MEDIA
 
 
