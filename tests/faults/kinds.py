@@ -18,7 +18,7 @@ PAUSE_SECONDS = 3
 
 
 def misbehave(how: str) -> dict[str, Any] | None:
-    """Fail in the way that `how` names. Returns a result that PostgreSQL does not take, or None."""
+    """Fail in the way that `how` names. Returns a result that PostgreSQL would not take as it is, or None."""
     match how:
         case "swallow":
             while True:
@@ -80,11 +80,11 @@ class Tally(Kind):
                 visit.wait()
             time.sleep(asked.get("seconds") or 0)
             first_only = asked.get("misbehave_once", "") if run.attempt == 1 else ""
-            refused = misbehave(asked.get("misbehave", first_only))
+            odd = misbehave(asked.get("misbehave", first_only))
             value = visit.change(asked["change"], key=str(run.job_id))
             if held == "after":
                 visit.wait()
-        return refused or {"value": value}
+        return odd or {"value": value}
 
 
 class Grind(Tally):
