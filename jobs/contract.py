@@ -24,6 +24,7 @@ from .kind import (
 from .models import Job, Status
 from .sentences import Sentence, Text
 from .staff.read_only import ReadOnly, search_by_owner
+from .storable import Unstorable
 from .web.access import jobs_of, visitor_of
 from .wording import all_worded, worded
 
@@ -45,6 +46,7 @@ __all__ = [
     "Submission",
     "Text",
     "TryAgain",
+    "Unstorable",
     "WaitReason",
     "all_worded",
     "cancel",

@@ -198,7 +198,7 @@ class Run(Protocol):
         """What this and earlier attempts kept (see `keep`)."""
 
     def keep(self, **values: Any) -> None:
-        """Store JSON values on the job at once, over all attempts.
+        """Store JSON values on the job at once, over all attempts. Raises Unstorable if they are too large or too deep.
 
         Call it before an outside effect (`run.keep(sending=True)`) and after it (`run.keep(status_id=…)`), so that the
         next attempt knows what may have happened already. The first time it is a safe point: it raises Stopped, and
@@ -262,7 +262,10 @@ class Kind:
     """Static path of what its card and pages need beside the core's style: "shout/shout.css". Every page links it."""
 
     def run(self, run: Run) -> dict[str, Any]:
-        """Do the work. Returns the result as JSON data; raises Failed, TryAgain or OnHold. All else raised is a bug."""
+        """Do the work. Returns the result as JSON data; raises Failed, TryAgain or OnHold. All else raised is a bug.
+
+        What is kept of the result, and of all that is said, is told in `jobs.storable`.
+        """
         raise NotImplementedError
 
     def pause(self, attempt: int) -> timedelta:

@@ -20,7 +20,11 @@ from encrypted_fields.fields import EncryptedTextField
 
 from .conf import options
 from .kind import Kind, WaitReason, kind_named
+from .storable import as_given
 from .wording import worded
+
+LARGEST_PAYLOAD = 32_000_000
+"""Bytes of what a job is told to do: a mail with its attachments, say."""
 
 _NONE = str(UUID(int=0))
 
@@ -254,7 +258,10 @@ class Job(models.Model):
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What the form asked for. Raises ValueError if the row can't be decrypted (the secret key was changed)."""
+        """What the form asked for. Raises ValueError if the row can't be decrypted (the secret key was changed).
+
+        To set it raises Unstorable if it can't be kept just as it is.
+        """
         payload = json.loads(self.payload_text)
         if not isinstance(payload, dict):
             raise ValueError("The payload is no object.")
@@ -262,7 +269,7 @@ class Job(models.Model):
 
     @payload.setter
     def payload(self, value: dict[str, Any]) -> None:
-        self.payload_text = json.dumps(value)
+        self.payload_text = as_given(value, LARGEST_PAYLOAD)
 
     @property
     def the_kind(self) -> Kind | None:
@@ -273,6 +280,11 @@ class Job(models.Model):
     def kind_label(self) -> str:
         """What people call the kind."""
         return str(self.the_kind.label) if self.the_kind else self.kind
+
+    @property
+    def result_items(self) -> list[tuple[str, Any]]:
+        """The names and values of its result. In a template `result.items` may be one of the values."""
+        return list((self.result or {}).items())
 
     @property
     def error_text(self) -> str:

@@ -23,6 +23,10 @@ _OWN: dict[str, Text] = {
     "internal_error": gettext_lazy(
         "Something broke on our side. The people who run this site can see what; you can try again."
     ),
+    "result_too_large": gettext_lazy(
+        "The work is done, but its result can't be kept: it has more than %(bytes)s bytes or is nested deeper than "
+        "%(levels)s levels. What was done elsewhere stays so; if you try again, it may be done twice."
+    ),
     "payload_unreadable": gettext_lazy(
         "What was asked for can't be read any more: this site's secret key has changed. Please submit it again."
     ),
@@ -46,9 +50,11 @@ def worded(said: object, kind: str = "") -> str:
     if text is not None:
         try:
             return str(text % {name: _shown(value, by) for name, value in said.get("with", {}).items()})
-        except (KeyError, TypeError, ValueError):
-            # The sentence was given other placeholders since it was stored.
-            logger.warning("The sentence %r of %r does not fit the values %r", code, by, said.get("with"))
+        except Exception:
+            # It was given other placeholders since it was stored, or is a stranger's data that looks like a sentence.
+            logger.warning(
+                "The sentence %r of %r does not fit the values %r", code, by, said.get("with"), exc_info=True
+            )
     return str(_OWN["no_words"]) % {"code": code}
 
 

@@ -10,6 +10,9 @@ import pytest
 from jobs import wording
 from jobs.kind import installed_kinds
 from jobs.sentences import LONGEST_VALUE, Sentence, Text
+from jobs.storable import CUT, as_json
+from jobs.wording import worded
+from tests import hostile
 from tests.test_architecture import modules
 
 
@@ -22,13 +25,27 @@ def test_a_sentence_is_data_that_json_can_hold() -> None:
 
 
 def test_a_long_text_inside_a_sentence_is_cut() -> None:
-    assert Sentence("told", who="x" * 5000).as_data()["with"] == {"who": "x" * LONGEST_VALUE}
+    assert Sentence("told", who="x" * 5000).as_data()["with"] == {"who": "x" * (LONGEST_VALUE - 1) + CUT}
 
 
-@pytest.mark.parametrize("value", [None, True, object(), b"bytes", {"a": 1}])
-def test_what_no_sentence_has_a_place_for_is_refused(value: object) -> None:
-    with pytest.raises(TypeError, match="no place for"):
-        Sentence("quiet", who=value).as_data()
+@pytest.mark.parametrize("value", [None, True, b"None", {"a": 1}])
+def test_of_what_a_sentence_has_no_place_for_it_has_the_text(value: object) -> None:
+    kept = value.decode() if isinstance(value, bytes) else str(value)
+    assert Sentence("told", who=value).as_data()["with"] == {"who": kept}
+
+
+@pytest.mark.parametrize("value", hostile.VALUES.values(), ids=list(hostile.VALUES))
+def test_whatever_stands_in_a_sentence_it_can_be_kept_and_worded(value: object) -> None:
+    data = Sentence(
+        "internal_error", kind="\x00", who=value, why=Sentence("database", a=value, **{"\ud800": "x"})
+    ).as_data()
+    assert as_json(data) == data
+    assert worded(data) == worded(Sentence("internal_error").as_data())
+
+
+def test_of_a_sentence_that_is_too_large_the_code_is_kept() -> None:
+    said = Sentence("told", kind="media", **{f"value{number}": "x" * 1000 for number in range(100)})
+    assert said.as_data() == {"say": "told", "by": "media"}
 
 
 # --- What kinds say -------------------------------------------------------------------------------------------------

@@ -9,12 +9,12 @@ takes a turn holds the lock of the Resource row, and takes it before touching a 
 each other.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, cast
+from functools import partial, update_wrapper
+from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -28,9 +28,12 @@ from ..conf import options
 from ..kind import ClaimLost, Kind, Queue, Role, Stopped, Submission, WaitReason
 from ..models import FIELDS, RUNNABLE, Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
 from ..sentences import Sentence
+from ..storable import LONGEST, Unstorable, as_json, as_text
 from . import dispatch
 from .actions import RETRIABLE
 from .statements import AnyGiven, Given, Insert, Update, UpdateReturning
+
+T = TypeVar("T")
 
 _ENDED = {"has_turn": False, "lease_until": None, "deadline": None, "worker": "", "finished_at": Now()}
 """What is so of every job whose attempt was its last."""
@@ -73,7 +76,7 @@ def submit(
 
     kind: of the jobs whose submission names no other. owner or visitor: whose jobs they are. idempotency_key,
     fingerprint: see `find`; they need an owner.
-    run_at: not before this moment; None for at once. Raises KeyReused.
+    run_at: not before this moment; None for at once. Raises KeyReused, and Unstorable with a sentence.
     """
     try:
         with transaction.atomic():
@@ -101,7 +104,7 @@ def submit(
                     submit=together,
                     kind=its_kind.name,
                     queue=Queue.URGENT if one.urgent else its_kind.role.queue,
-                    title=one.title[:200],
+                    title=_fitting("title", one.title),
                     resource=one.resource,
                     position=position,
                     has_turn=has_turn and one.after is None,
@@ -161,10 +164,13 @@ def _places(resources: Sequence[str]) -> list[tuple[int | None, bool]]:
     """For each resource name the next place in its line and whether that is its head; (None, True) without a resource.
 
     Takes the locks of the resources in the order of their names. A resource named twice gets two places in a row.
+    Raises Unstorable: with another name it might be another resource.
     """
     places: list[tuple[int | None, bool]] = [(None, True)] * len(resources)
     for index in sorted((i for i, name in enumerate(resources) if name), key=lambda i: (resources[i], i)):
         name = resources[index]
+        if name != _fitting("resource", name):
+            raise Unstorable("The name of what this changes is too long, or holds characters that are no text.")
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO offload_resource (name, last_position) VALUES (%s, 1) "
@@ -267,8 +273,8 @@ def progress(job: Job, percent: int, said: Sentence | None = None) -> None:
 
 
 def keep(job: Job, values: Mapping[str, Any]) -> None:
-    """running: store what later attempts must know. Raises ClaimLost and Stopped as `progress` does."""
-    kept = {**job.kept, **values}
+    """running: store what later attempts must know. Raises ClaimLost and Stopped as `progress` does, and Unstorable."""
+    kept = as_json({**job.kept, **values})
     _write(job, kept=kept)
     job.kept = kept
 
@@ -330,8 +336,8 @@ _ATTEMPT_SUCCEEDED = Insert(
 def succeed_all(ended: Iterable[tuple[Job, Mapping[str, Any]]]) -> set[UUID]:
     """running → succeeded, all in one transaction. Returns those that moved; the others' attempts were given up.
 
-    ended: jobs with their results. Raises TypeError if a result is not JSON, DatabaseError if the database can't store
-    one; then nothing has moved.
+    ended: jobs with their results, as `storable.as_json` gives them. Raises what the database raises if it refuses one
+    all the same; then nothing has moved.
     """
     ended = sorted(ended, key=lambda one: one[0].pk)  # locked in the order of `renew`
     moved = [job for job, _ in ended]
@@ -608,7 +614,7 @@ def pass_turn(resource: str) -> None:
 def _leave_turn(instance: Job, **_: object) -> None:
     """A job was deleted (with its owner, say): the line that it was the first of goes on."""
     if instance.has_turn and instance.resource:
-        transaction.on_commit(partial(pass_turn, instance.resource), robust=True)
+        _once_committed(pass_turn, instance.resource)
 
 
 def _pass_turn(resource: str) -> list[UUID]:
@@ -636,7 +642,7 @@ def _settle_later(job: Job) -> None:
     before that, the sweep does it.
     """
     if job.awaited:
-        transaction.on_commit(partial(settle, job.pk), robust=True)
+        _once_committed(settle, job.pk)
 
 
 def settle(job_id: UUID) -> None:
@@ -673,13 +679,32 @@ def _push_runnable(job_ids: list[UUID]) -> None:
 
 def _push(jobs: list[tuple[UUID, str]]) -> None:
     if jobs:
-        transaction.on_commit(partial(dispatch.push, jobs), robust=True)
+        _once_committed(dispatch.push, jobs)
+
+
+def _once_committed(step: Callable[[T], object], about: T) -> None:
+    """Do what follows from a transaction after its commit. If it breaks that is logged, and the sweep does it later.
+
+    What is robust needs a name, by which Django tells of it in the log; a mere `partial` has none.
+    https://github.com/django/django/pull/19609
+    """
+    transaction.on_commit(update_wrapper(partial(step, about), step), robust=True)
+
+
+def _fitting(name: str, text: str) -> str:
+    """A text as the job's column of that name can hold it."""
+    return as_text(text, FIELDS[name].max_length or LONGEST)
 
 
 def _error(code: str, said: Sentence | None = None, traceback: str = "") -> dict[str, Any]:
-    """code: "" for no error. said: None for the sentence of that code."""
-    sentence = (said or Sentence(code)).as_data() if code else {}
-    return {"error_code": code, "error_said": sentence, "traceback": traceback}
+    """code, said: none for no error. said: None for the sentence of the code."""
+    if code and said is None:
+        said = Sentence(code)
+    return {
+        "error_code": _fitting("error_code", code),
+        "error_said": said.as_data() if said else {},
+        "traceback": _fitting("traceback", traceback),
+    }
 
 
 def _failure(code: str, said: Sentence | None = None, can_retry: bool = True, traceback: str = "") -> dict[str, Any]:

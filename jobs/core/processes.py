@@ -3,11 +3,19 @@
 import ctypes
 import os
 import signal
+import socket
 import sys
+
+from ..storable import as_text
 
 _PR_SET_PDEATHSIG = 1
 # Loaded here: between fork and exec, where this module is used too, a process should load nothing.
 _libc = ctypes.CDLL(None)
+
+
+def this_host() -> str:
+    """The name of the machine, as the names of its workers begin. The kernel lets it hold any bytes."""
+    return as_text(socket.gethostname())[:50]
 
 
 def end_with_parent(parent: int, sign: signal.Signals = signal.SIGKILL) -> None:

@@ -1,4 +1,5 @@
-"""A body that is too large is refused before anything of it is read: by its length, which it has to tell.
+"""A body that is too large is refused before anything of it is read: by its length, which it has to tell. So is one
+in other letters than those of UTF-8: some of what Python reads from other encodings (`unicode_escape`) is no text.
 
 Without this the CSRF check would store a stranger's upload of any size in the temporary folder before it asks who they
 are.
@@ -30,6 +31,9 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
         if "HTTP_TRANSFER_ENCODING" in request.META:
             # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.12
             return _refused(request, 411, _("The request has to tell how long its body is (Content-Length)."))
+        if (request.encoding or "utf-8").lower() not in {"utf-8", "utf8"}:
+            # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16
+            return _refused(request, 415, _("Please send text as UTF-8."))
         length = _length(request)
         if length > STRANGERS_BYTES and not request.user.is_authenticated:
             return _refused(request, 413, _("Please sign in before you send so much."))

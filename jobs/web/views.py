@@ -25,6 +25,7 @@ from ..core import lifecycle
 from ..core.actions import RETRIABLE
 from ..kind import Kind, KindForm, kind_named
 from ..models import Job, JobQuerySet
+from ..storable import Unstorable
 from . import access, job_list, job_status, submit_request
 from .access import UNSEEN, jobs_of, listed
 from .navigation import offered
@@ -97,6 +98,8 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
     except lifecycle.KeyReused:
         text = _("This Idempotency-Key was used before, for something else. Use a new key for a new submit.")
         return _refused(request, kind, form, schedule, text, 422)
+    except Unstorable as error:
+        return _refused(request, kind, form, schedule, str(error), 400)
     if accepted is None:
         return _refused(request, kind, form, schedule, None, 400)
     return _accepted(request, accepted)
@@ -107,7 +110,7 @@ def _submit(
 ) -> lifecycle.Accepted | None:
     """Hand the jobs of a valid form to the lifecycle, once for each key; None if the form is not valid.
 
-    Files that the form stored and no job needs are discarded. Raises lifecycle.KeyReused.
+    Files that the form stored and no job needs are discarded. Raises what `lifecycle.submit` raises.
     """
     if earlier := lifecycle.find(owner, asked.key, asked.fingerprint):
         return earlier

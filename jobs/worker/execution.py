@@ -1,7 +1,7 @@
 """Running one attempt: claim the row, let the kind do its work, write the outcome."""
 
-import json
 import logging
+import reprlib
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 
 from ..core import lifecycle
 from ..kind import ClaimLost, Failed, Kind, OnHold, Stopped, TryAgain
 from ..models import Job
 from ..sentences import Sentence
+from ..storable import DEEPEST, LARGEST, Unstorable, as_json, as_text
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class AttemptRun:
         if (now := time.monotonic()) >= self._next_progress:
             self._next_progress = now + PROGRESS_SECONDS
             said = Sentence(say, **values) if say else None
-            lifecycle.progress(self._job, min(max(int(percent), 0), 100), said)
+            lifecycle.progress(self._job, int(min(100, max(0, percent))), said)  # in this order NaN is 0
             _give_connections_back()
 
 
@@ -105,16 +106,14 @@ def write_results(ended: Sequence[tuple[Job, Mapping[str, Any]]]) -> None:
     """Write the results of attempts, all in one transaction. Never raises."""
     try:
         moved = _persist(lambda: lifecycle.succeed_all(ended))
-    except DatabaseError:
-        # The database refuses one of them (PostgreSQL stores no NUL character, say): the others are not to suffer.
+    except Exception:  # noqa: BLE001 (what becomes of each is told below)
+        # One of them is refused, whatever for: the others are not to suffer.
         if len(ended) > 1:
             for one in ended:
                 write_results([one])
         else:
             ((job, _),) = ended
             _write_outcome(job, _bug(job))
-    except Exception:
-        logger.exception("%d results could not be written: the sweep will free their jobs", len(ended))
     else:
         for job, _ in ended:
             if job.pk not in moved:
@@ -126,7 +125,7 @@ def _write_outcome(job: Job, write: Callable[[], None]) -> None:
     try:
         try:
             _persist(write)
-        except DatabaseError:
+        except Exception:  # noqa: BLE001 (the next line tells staff of it)
             _persist(_bug(job))
     except ClaimLost:
         _given_up(job)
@@ -149,7 +148,7 @@ def _work(job: Job) -> Mapping[str, Any] | Callable[[], None]:
     except ValueError:
         return lambda: lifecycle.fail(job, "payload_unreadable", can_retry=False)
     try:
-        return _checked(kind.run(run))
+        return _kept(job, kind.run(run))
     except Failed as error:
         code, said, can_retry = error.code, error.sentence, error.can_retry
         return lambda: lifecycle.fail(job, code, said, can_retry=can_retry)
@@ -170,12 +169,18 @@ def _work(job: Job) -> Mapping[str, Any] | Callable[[], None]:
         return _bug(job)
 
 
-def _checked(result: Any) -> Mapping[str, Any]:
-    """A kind's result. Raises TypeError or ValueError if it is no JSON object."""
+def _kept(job: Job, result: Any) -> Mapping[str, Any] | Callable[[], None]:
+    """A kind's result as it can be kept, or the outcome of one that can't be. Raises TypeError if it is no mapping."""
     if not isinstance(result, Mapping):
         raise TypeError(f"Kind.run returned {type(result).__name__}, not a dict.")
-    json.dumps(result)
-    return result
+    try:
+        kept: Mapping[str, Any] = as_json(result)
+    except Unstorable as error:
+        said = Sentence("result_too_large", bytes=LARGEST, levels=DEEPEST)
+        trace = f"{error}\n{reprlib.repr(result)}"
+        logger.error("job %s (%s): the result of attempt %d is lost\n%s", job.pk, job.kind, job.attempt, trace)
+        return lambda: lifecycle.fail(job, said.code, said, traceback=trace)
+    return kept
 
 
 def _stop(job: Job) -> None:
@@ -185,7 +190,7 @@ def _stop(job: Job) -> None:
 
 def _bug(job: Job) -> Callable[[], None]:
     """The outcome of an error nobody foresaw: a sentence for the owner, the traceback for staff."""
-    trace = traceback.format_exc().replace("\x00", "")
+    trace = as_text(traceback.format_exc())
     logger.error("job %s (%s): attempt %d broke\n%s", job.pk, job.kind, job.attempt, trace)
     return lambda: lifecycle.fail(job, "internal_error", traceback=trace)
 

@@ -7,7 +7,6 @@ in a child process. The loop below does everything else in one thread, so that i
 import logging
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +25,7 @@ from rq.serializers import JSONSerializer
 from ..conf import options
 from ..core import dispatch, lifecycle
 from ..core.pauses import paused
+from ..core.processes import this_host
 from ..kind import Queue, Role
 from ..models import Job, Worker
 from . import sweep
@@ -73,7 +73,7 @@ https://redis.io/docs/latest/develop/programmability/eval-intro/
 
 def name_of(pid: int, token: str) -> str:
     """The name of a worker process of this machine. token: tells it from another process that has this pid later."""
-    return f"{socket.gethostname()[:50]}:{pid}:{token}"
+    return f"{this_host()}:{pid}:{token}"
 
 
 class OffloadWorker(rq.Worker):
@@ -96,7 +96,7 @@ class OffloadWorker(rq.Worker):
             worker_ttl=60,
             prepare_for_work=False,  # it would ask Redis for our address, and Redis may be away
         )
-        self.hostname, self.pid = socket.gethostname(), os.getpid()
+        self.hostname, self.pid = this_host(), os.getpid()
         self.role = role
         self.grace = grace
         if role is Role.NETWORK:

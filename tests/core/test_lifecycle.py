@@ -12,6 +12,8 @@ from jobs.core import lifecycle
 from jobs.kind import ClaimLost, Kind, Stopped, Submission, kind_named
 from jobs.models import Attempt, Job, Status, Submit
 from jobs.sentences import Sentence
+from jobs.storable import Unstorable
+from tests import hostile
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,35 @@ def silence(job: Job) -> None:
 
 
 # --- acceptance ---
+
+
+@pytest.mark.parametrize("payload", [{"a": "\ud800"}, {"a": ["\x00"]}, {"a": float("nan")}, {"a": hostile.nested(60)}])
+def test_a_payload_that_can_not_be_kept_as_it_is_is_refused(payload):
+    with pytest.raises(Unstorable, match=r"^This can't be kept.*\.$"):
+        lifecycle.submit(echo(), [Submission({}, "t"), Submission(payload, "t")], owner=None)
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("resource", ["x" * 201, "caf\udce9", "a\x00"])
+def test_an_object_whose_name_can_not_be_kept_is_refused_lest_it_is_taken_for_another(resource):
+    with pytest.raises(Unstorable, match="The name of what this changes"):
+        accept(resource)
+
+
+@pytest.mark.parametrize(
+    ("title", "kept"), [("x" * 201, "x" * 199 + "…"), ("caf\udce9\x00", r"caf\udce9\x00"), ("x" * 200, "x" * 200)]
+)
+def test_a_title_is_made_so_that_it_can_be_kept(title, kept):
+    (job,) = lifecycle.submit(echo(), [Submission({}, title)], owner=None).jobs
+    assert job.title == fresh(job).title == kept
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_breaks_after_the_commit_breaks_nothing_for_whoever_asked(caplog):
+    job = accept()
+    Job.objects.update(queue="of another version")
+    assert lifecycle.reschedule(job.pk, None)
+    assert "Error calling push in on_commit()" in caplog.text
 
 
 def test_an_accepted_job_is_pending_and_may_run():

@@ -1,11 +1,13 @@
-"""What the kernel does for a process of ours when its parent dies."""
+"""What a process of ours asks of the kernel: its name, and what happens when its parent dies."""
 
+import socket
 import subprocess
 import sys
 
 import psutil
 import pytest
 
+from jobs.core.processes import this_host
 from tests.processes import ROOT, wait_until
 
 pytestmark = [pytest.mark.apart, pytest.mark.stack]
@@ -66,3 +68,8 @@ def test_a_child_whose_parent_lives_goes_on():
     code = f"import os, subprocess, sys; subprocess.run([sys.executable, '-c', {LONE!r}, str(os.getpid())], check=True)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "lives\n", done.stderr
+
+
+def test_the_name_of_a_machine_can_be_kept_whatever_the_kernel_says(monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "caf\udce9" + "x" * 60)
+    assert this_host() == r"caf\udce9" + "x" * 41

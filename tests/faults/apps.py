@@ -11,8 +11,10 @@ class FaultsConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs.contract import register
-        from tests.faults.kinds import Brief, Grind, Tally
+        from tests.faults.kinds import Brief, Grind, Tally, Tell, TellApart
 
         register(Tally())
         register(Grind())
         register(Brief())
+        register(Tell())
+        register(TellApart())

@@ -10,6 +10,7 @@ from django import forms
 from django.utils import timezone
 
 from jobs.contract import Kind, KindForm, Role, Run, Submission, TryAgain
+from tests import hostile
 from tests.faults.ledger import Visit
 
 PAUSE_SECONDS = 3
@@ -17,7 +18,7 @@ PAUSE_SECONDS = 3
 
 
 def misbehave(how: str) -> dict[str, Any] | None:
-    """Fail in the way that `how` names. Returns a result that PostgreSQL does not take, or None."""
+    """Fail in the way that `how` names. Returns a result that PostgreSQL would not take as it is, or None."""
     match how:
         case "swallow":
             while True:
@@ -79,11 +80,11 @@ class Tally(Kind):
                 visit.wait()
             time.sleep(asked.get("seconds") or 0)
             first_only = asked.get("misbehave_once", "") if run.attempt == 1 else ""
-            refused = misbehave(asked.get("misbehave", first_only))
+            odd = misbehave(asked.get("misbehave", first_only))
             value = visit.change(asked["change"], key=str(run.job_id))
             if held == "after":
                 visit.wait()
-        return refused or {"value": value}
+        return odd or {"value": value}
 
 
 class Grind(Tally):
@@ -91,6 +92,28 @@ class Grind(Tally):
 
     name = "grind"
     label = "Grind"
+    role = Role.MEDIA
+
+
+class Tell(Kind):
+    """Hands over a value. payload: place and value, by their names in tests/hostile.py."""
+
+    name = "tell"
+    label = "Tell"
+    role = Role.NETWORK
+    max_attempts = 2
+    backoff = timedelta(hours=1)
+    sentences = {"text": "It said: %(text)s"}
+
+    def run(self, run: Run) -> dict[str, Any]:
+        return hostile.PLACES[run.payload["place"]](run, hostile.VALUES[run.payload["value"]])
+
+
+class TellApart(Tell):
+    """The same, each attempt in a process of its own."""
+
+    name = "tell_apart"
+    label = "Tell apart"
     role = Role.MEDIA
 
 

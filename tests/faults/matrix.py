@@ -50,6 +50,7 @@ ROWS = {
     28: "pixel bomb and other hostile files",
     29: "somebody else's job",
     30: "500 objects, one blocked",
+    39: "any text, result, progress or kept value",
     53: "kill -9 in a line of 20,000 short jobs",
 }
 

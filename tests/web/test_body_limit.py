@@ -79,6 +79,20 @@ def test_a_body_without_a_length_is_refused(ann: Client) -> None:
     assert "Content-Length" in answer.json()["errors"]["__all__"][0]
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/accounts/login/", "/jobs/new/echo/"])
+def test_text_in_other_letters_than_those_of_utf_8_is_refused(client: Client, path: str) -> None:
+    """`unicode_escape` makes half a surrogate pair of what is below, which no database and no page can hold."""
+    body = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n\\ud800\r\n--x--\r\n'
+    for method in ("GET", "POST"):
+        answer = client.generic(
+            method, f"{path}?text=%5Cud800", body, "multipart/form-data; boundary=x; charset=unicode_escape"
+        )
+        assert answer.status_code == 415
+        assert "Please send text as UTF-8." in answer.content.decode()
+    assert client.generic("GET", path, content_type="text/html; charset=UTF-8").status_code != 415
+
+
 @pytest.fixture
 def connection(live_server) -> Iterator[http.client.HTTPConnection]:
     """A connection to the site as a program has it, over a socket."""

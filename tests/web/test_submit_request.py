@@ -49,6 +49,17 @@ class TestJson:
         assert response.status_code == 413
         assert response.json()["errors"] == {"__all__": ["A JSON body may have at most 2,621,440 bytes."]}
 
+    def test_what_can_not_be_kept_gets_400_and_a_sentence(self, ann):
+        response = ann.post(
+            "/jobs/new/tally/",
+            json.dumps({"ledger": 1, "object": "x" * 201, "change": "+1"}),
+            content_type="application/json",
+        )
+        assert response.status_code == 400
+        (sentence,) = response.json()["errors"]["__all__"]
+        assert sentence.startswith("The name of what this changes is too long")
+        assert not Job.objects.exists()
+
     def test_numbers_truth_and_null_in_json_mean_what_they_say(self, ann):
         job = job_of(ann, seconds=0.5, steps=2, resource=None)
         assert (job.payload["seconds"], job.payload["steps"], job.resource) == (0.5, 2, "")

@@ -9,7 +9,9 @@ from django.db import OperationalError, connection
 from jobs.core import lifecycle
 from jobs.kind import ClaimLost, Failed, Kind, OnHold, Run, Submission, TryAgain, _kinds
 from jobs.models import Job, Status, Worker
+from jobs.storable import LARGEST
 from jobs.worker import execution
+from tests import hostile
 
 pytestmark = pytest.mark.django_db
 
@@ -81,8 +83,44 @@ def test_a_bug_ends_in_a_sentence_for_the_owner_and_a_traceback_for_staff(script
     assert type(error).__name__ in job.traceback
 
 
-def test_a_result_that_is_no_json_is_a_bug(scripted):
-    assert outcome(scripted, lambda run: {"x": object()}).error_code == "internal_error"
+@pytest.mark.parametrize("result", [None, [], "text"])
+def test_a_result_that_is_no_dict_is_a_bug(scripted, result):
+    assert outcome(scripted, lambda run: result).error_code == "internal_error"
+
+
+def test_of_a_result_that_is_no_text_staff_and_owner_can_tell_what_it_was(scripted):
+    assert outcome(scripted, lambda run: {"file": "caf\udce9.txt"}).result == {"file": r"caf\udce9.txt"}
+
+
+@pytest.mark.parametrize("result", [{"text": "x" * LARGEST}, {"deep": hostile.nested(900)}])
+def test_a_result_that_can_not_be_kept_ends_in_a_sentence_that_says_what_may_have_happened(scripted, result):
+    job = outcome(scripted, lambda run: result)
+    assert (job.status, job.error_code, job.result) == (Status.FAILED, "result_too_large", None)
+    assert "it may be done twice" in job.error_text
+    assert "This " in job.traceback
+
+
+def test_an_outcome_that_is_refused_is_a_bug_that_staff_can_read(scripted):
+    job = outcome(scripted, raises(Failed("no", can_retry="perhaps")))  # type: ignore[arg-type]
+    assert (job.status, job.error_code) == (Status.FAILED, "internal_error")
+    assert "perhaps" in job.traceback
+
+
+def test_a_result_that_is_refused_takes_none_of_its_batch_along(scripted):
+    jobs = lifecycle.submit(scripted, [Submission({}, "t")] * 3, owner=None).jobs
+    running = lifecycle.start_all([job.pk for job in jobs], "w")
+    execution.write_results([(running[0], {}), (running[1], {"x": object()}), (running[2], {})])
+    codes = [Job.objects.get(pk=job.pk).error_code for job in running]
+    assert codes == ["", "internal_error", ""]
+
+
+@pytest.mark.parametrize(("percent", "shown"), [(float("nan"), 0), (float("inf"), 100), (-(10**300), 0), (99.9, 99)])
+def test_progress_is_a_percentage_whatever_the_kind_computed(scripted, percent, shown):
+    def script(run: Run) -> Any:
+        run.progress(percent)
+        return {"percent": Job.objects.get(pk=run.job_id).progress_percent}
+
+    assert outcome(scripted, script).result == {"percent": shown}
 
 
 def test_a_database_that_went_away_is_a_reason_to_try_again(scripted):

@@ -164,4 +164,4 @@ class Secret(models.Model):
 def _remove_avatar(instance: Account, **more: object) -> None:
     """An account's picture goes with it, however the row is deleted."""
     if name := instance.avatar.name:
-        transaction.on_commit(lambda: instance.avatar.storage.delete(name))
+        transaction.on_commit(lambda: instance.avatar.storage.delete(name), robust=True)

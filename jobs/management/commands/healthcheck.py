@@ -2,13 +2,13 @@
 
 import argparse
 import http.client
-import socket
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ...conf import options
+from ...core.processes import this_host
 from ...models import Worker
 
 
@@ -48,5 +48,5 @@ def _check_web() -> None:
 
 def _check_worker() -> None:
     """Look for a sign of life that a worker of this host left in the database."""
-    if not Worker.objects.alive().filter(name__startswith=f"{socket.gethostname()[:50]}:").exists():
+    if not Worker.objects.alive().filter(name__startswith=f"{this_host()}:").exists():
         raise CommandError("No worker of this host has shown a sign of life lately.")
