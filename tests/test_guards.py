@@ -10,7 +10,7 @@ import pytest
 from django.conf import global_settings
 
 from jobs.models import Status
-from tests.test_architecture import below, modules
+from tests.test_architecture import below, imports, modules
 
 pytestmark = pytest.mark.apart
 
@@ -308,3 +308,24 @@ def test_a_view_that_calls_another_server_is_seen_through_helpers_methods_and_ta
     assert code.way_outside("jobs.kinds.a.views.by_table")
     assert code.way_outside("jobs.kinds.a.views.by_object")
     assert not code.way_outside("jobs.kinds.a.views.harmless")
+
+
+# --- What kinds ask of other servers has an end ----------------------------------------------------------------------
+
+OF_THIS_MACHINE = {"jobs.kinds.lab.steps", "jobs.kinds.lab.views", "jobs.kinds.lab.experiments.offload"}
+"""They ask the site itself, and its practice network. The list may only shrink."""
+
+
+def asks_without_end(module: str, source: str) -> bool:
+    """Whether a kind's module speaks with other servers and does not do so within an exchange."""
+    found = imports(source, module)
+    return (
+        below(module, "jobs.kinds")
+        and any(below(name, *OUTSIDE) for name in found)
+        and not ({"jobs.contract.exchange", "jobs.contract.connect"} <= found)
+    )
+
+
+def test_what_kinds_ask_of_other_servers_they_ask_within_an_exchange() -> None:
+    assert {module for module, source in modules() if asks_without_end(module, source)} == OF_THIS_MACHINE
+    assert asks_without_end("jobs.kinds.email.kind", "import smtplib\nfrom ...contract import exchange")
