@@ -54,6 +54,7 @@ _VARIABLES: dict[str, tuple[str, Callable[..., Any]]] = {
     "SWEEP_SECONDS": ("JOB_SWEEP_SECONDS", env.float),
     "WORKER_SILENT_SECONDS": ("JOB_WORKER_SILENT_SECONDS", env.float),
     "GRACE_SECONDS": ("JOB_GRACE_SECONDS", env.float),
+    "EXCHANGE_SECONDS": ("JOB_EXCHANGE_SECONDS", env.float),
     "KEEP_DAYS": ("JOB_KEEP_DAYS", env.int),
     "NETWORK_CONCURRENCY": ("NETWORK_CONCURRENCY", env.int),
     "MEDIA_CONCURRENCY": ("MEDIA_CONCURRENCY", env.int),

@@ -189,6 +189,11 @@ class Options:
     GRACE_SECONDS = Option(
         number(0, DAY_SECONDS), 8, "Seconds that running jobs get to end when their worker is told to stop."
     )
+    EXCHANGE_SECONDS = Option(
+        number(0.1, 50),
+        30,
+        "Longest time of one exchange with another server, from looking up its name to the end of its answer.",
+    )
     KEEP_DAYS = Option(
         whole(0, 36_500), 0, "Days after which a finished job is deleted with its files; 0: jobs are kept."
     )

@@ -1,6 +1,7 @@
 """All that a kind's code may import from the core. docs/adding-a-kind.md walks through it."""
 
 from .conf import options
+from .core.exchanges import connect, exchange, look_up
 from .core.lifecycle import cancel, delete, resume, submit
 from .core.processes import end_with_parent
 from .core.waiting import wait_of
@@ -50,10 +51,13 @@ __all__ = [
     "WaitReason",
     "all_worded",
     "cancel",
+    "connect",
     "delete",
     "end_with_parent",
+    "exchange",
     "installed_kinds",
     "jobs_of",
+    "look_up",
     "options",
     "register",
     "resume",

@@ -326,3 +326,24 @@ def test_only_what_is_confined_knows_decoders() -> None:
     knowing = {name for name, source in modules() if not below(name, "jobs.sandbox") and decoders(name, source)}
     assert knowing == CONFINED
     assert decoders("jobs.kinds.social.avatars", "def later():\n    from PIL.Image import open") == {"PIL"}
+
+
+# --- What kinds ask of other servers has an end ----------------------------------------------------------------------
+
+OF_THIS_MACHINE = {"jobs.kinds.lab.steps", "jobs.kinds.lab.views", "jobs.kinds.lab.experiments.offload"}
+"""They ask the site itself, and its practice network. The list may only shrink."""
+
+
+def asks_without_end(module: str, source: str) -> bool:
+    """Whether a kind's module speaks with other servers and does not do so within an exchange."""
+    found = imports(source, module)
+    return (
+        below(module, "jobs.kinds")
+        and any(below(name, *OUTSIDE) for name in found)
+        and not ({"jobs.contract.exchange", "jobs.contract.connect"} <= found)
+    )
+
+
+def test_what_kinds_ask_of_other_servers_they_ask_within_an_exchange() -> None:
+    assert {module for module, source in modules() if asks_without_end(module, source)} == OF_THIS_MACHINE
+    assert asks_without_end("jobs.kinds.email.kind", "import smtplib\nfrom ...contract import exchange")

@@ -7,7 +7,7 @@ missing.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from uuid import UUID
 
@@ -31,6 +31,8 @@ TIMEOUT = 1.0
 PROBE_TIMEOUT = 0.2
 """The same where we only want to know whether it answers."""
 
+NEAR = 10_000
+"""How far from its beginning the oldest job's hint is looked for in a queue."""
 AWAY_SECONDS = 1.0
 """How long Redis is left alone after it did not answer: a hundred people are not to wait for it one after another."""
 _away_until = 0.0
@@ -87,12 +89,12 @@ def push(jobs: Iterable[tuple[UUID, str]]) -> bool:
         by_queue[Queue(queue)].append(job_id)
     try:
         for its_queue, ids in by_queue.items():
-            _line(its_queue).enqueue_many(
-                [
-                    Line.prepare_data(PERFORM, args=[str(job_id)], job_id=str(job_id), description=f"job {job_id}")
-                    for job_id in ids
-                ]
-            )
+            try:
+                _enqueue(its_queue, ids)
+            except ResponseError as error:
+                messages = dict.fromkeys([Message.key_for(str(job_id)) for job_id in ids], "hash")
+                mend(_client(), error, {Line.redis_queues_keys: "set", key_of(its_queue): "list", **messages})
+                _enqueue(its_queue, ids)
     except RedisError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
         logger.warning(
@@ -100,6 +102,15 @@ def push(jobs: Iterable[tuple[UUID, str]]) -> bool:
         )
         return False
     return True
+
+
+def _enqueue(queue: Queue, ids: list[UUID]) -> None:
+    _line(queue).enqueue_many(
+        [
+            Line.prepare_data(PERFORM, args=[str(job_id)], job_id=str(job_id), description=f"job {job_id}")
+            for job_id in ids
+        ]
+    )
 
 
 def without_hint(job_ids: list[UUID], queue: Queue) -> list[UUID]:
@@ -114,11 +125,11 @@ def without_hint(job_ids: list[UUID], queue: Queue) -> list[UUID]:
     with client.pipeline(transaction=False) as pipe:
         pipe.exists(*messages)
         pipe.exists(key)
-        pipe.lpos(key, str(job_ids[0]))
+        pipe.lpos(key, str(job_ids[0]), maxlen=NEAR)
         try:
             found, stands, place = pipe.execute()
         except ResponseError as error:
-            drop_if_no_line(client, error, key)
+            mend(client, error, {key: "list"})
             stands = False
     if not stands:
         return job_ids  # the line itself was lost: a message alone leads nobody to its job
@@ -132,14 +143,14 @@ def without_hint(job_ids: list[UUID], queue: Queue) -> list[UUID]:
     return without if place is not None or job_ids[0] in without else [job_ids[0], *without]
 
 
-def drop_if_no_line(client: Redis, error: ResponseError, *keys: str) -> None:
-    """Delete those of the keys that are no queue, if that is what the error says. Raises any other error again."""
+def mend(client: Redis, error: ResponseError, types: Mapping[str, str]) -> int:
+    """Delete those of the keys that are not of their type (https://redis.io/docs/latest/commands/type/), if that is
+    what the error says. Returns how many. Raises any other error again.
+    """
     if "WRONGTYPE" not in str(error):
         raise error
-    for key in keys:
-        if client.type(key) not in {b"list", b"none"}:
-            logger.error("What Redis keeps under %s is no queue: it is deleted", key)
-            client.delete(key)
+    wrong = [key for key, type_ in types.items() if client.type(key) not in {type_.encode(), b"none"}]
+    return client.unlink(*wrong) if wrong else 0
 
 
 def answers() -> bool:

@@ -203,7 +203,9 @@ _START = UpdateReturning(
     },
     lambda: (
         Job.objects.filter(
-            ~Exists(Pause.objects.filter(queue=OuterRef("queue"))), pk__in=AnyGiven("job_ids", FIELDS["id"])
+            ~Exists(Pause.objects.filter(queue=OuterRef("queue"))),
+            pk__in=AnyGiven("job_ids", FIELDS["id"]),
+            queue__in=AnyGiven("queues", FIELDS["queue"]),
         ).that_are(RUNNABLE),
         {
             "status": Status.RUNNING,
@@ -218,13 +220,13 @@ _START = UpdateReturning(
 )
 
 
-def start_all(job_ids: Iterable[UUID], worker: str) -> list[Job]:
+def start_all(job_ids: Iterable[UUID], worker: str, queues: Iterable[Queue] = Queue) -> list[Job]:
     """pending → running, as a new attempt of `worker`, which holds the leases from now on. Returns those that it got.
 
-    Left out are those that are due later, wait for their turn, stand in a paused queue, were taken by another worker,
-    or are gone.
+    Left out are those that are due later, wait for their turn, stand in a paused queue or in none of `queues`, were
+    taken by another worker, or are gone.
     """
-    return _START.rows(job_ids=list(job_ids), worker=worker)
+    return _START.rows(job_ids=list(job_ids), queues=list(map(str, queues)), worker=worker)
 
 
 _RENEW = UpdateReturning(

@@ -24,6 +24,7 @@ def valkey_command(directory: Path, socket_path: Path) -> list[str]:
         *("--appendonly", "yes"),
         *("--save", ""),
         *("--maxmemory-policy", "noeviction"),
+        *("--proto-max-bulk-len", "1mb"),
         *("--loglevel", "warning"),
     ]
 

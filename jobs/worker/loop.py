@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -16,11 +16,11 @@ from uuid import UUID
 
 import rq
 from django.db import DatabaseError, InterfaceError, close_old_connections
-from django.db.models import F
 from django.db.models.functions import Now
 from redis import RedisError, ResponseError
 from rq.job import Job as Message
 from rq.serializers import JSONSerializer
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from ..conf import options
 from ..core import dispatch, lifecycle
@@ -49,31 +49,54 @@ set: whatever is known of leases may be wrong."""
 
 MESSAGE = Message.redis_job_namespace_prefix
 TAKE = """
-local prefix, done, places = ARGV[1], ARGV[2], tonumber(ARGV[3])
-if done ~= '' then redis.call('DEL', prefix .. done) end
-local taken = {}
+local prefix, done, places, most_looked_at = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+if done ~= '' then redis.call('UNLINK', prefix .. done) end
+local taken, without_message, garbage, looked_at = {}, {}, 0, 0
 for number, line in ipairs(KEYS) do
-    local most = math.min(places - #taken, tonumber(ARGV[number + 3]))
-    if most > 0 then
-        for _, hint in ipairs(redis.call('LPOP', line, most) or {}) do
-            redis.call('DEL', prefix .. hint)
-            taken[#taken + 1] = hint
+    local most = math.min(places - #taken, tonumber(ARGV[number + 4]))
+    while most > 0 and looked_at < most_looked_at do
+        local hints = redis.call('LPOP', line, most)
+        if not hints then break end
+        looked_at = looked_at + #hints
+        for _, hint in ipairs(hints) do
+            if #hint ~= 36 then
+                garbage = garbage + 1
+            elseif redis.call('UNLINK', prefix .. hint) == 0 then
+                without_message[#without_message + 1] = hint
+            else
+                taken[#taken + 1] = hint
+                most = most - 1
+            end
         end
     end
 end
-return taken
+return {taken, without_message, garbage}
 """
 """Takes hints together with their messages, all or none, so that what is missing in Redis is seen by the sweep.
 
 KEYS: the queues, the first one first. ARGV: what the keys of messages begin with, a hint that is done with and whose
-message is still there (or nothing), the most hints to take, the most of each queue.
+message is still there (or nothing), the most hints to take, the most to look at, the most to take of each queue.
+Returns the hints; those that had no message, which are duplicates or false and not worth a place; and how many were no
+id at all. So what comes back is small, whatever was there.
 https://redis.io/docs/latest/develop/programmability/eval-intro/
 """
+LOOK_AT = 10_000
+"""The most hints that one call of TAKE looks at: it has Redis for itself meanwhile, about 10 ms."""
+TELL_SECONDS = 60
+"""How often at most the log tells of messages that named no job."""
 
 
 def name_of(pid: int, token: str) -> str:
     """The name of a worker process of this machine. token: tells it from another process that has this pid later."""
     return f"{this_host()}:{pid}:{token}"
+
+
+def _id_in(hint: bytes) -> UUID | None:
+    """The id of a job that a hint is, None if it is none."""
+    try:
+        return UUID(hint.decode())
+    except ValueError:
+        return None
 
 
 class OffloadWorker(rq.Worker):
@@ -111,6 +134,7 @@ class OffloadWorker(rq.Worker):
         self._clocks_apart = time.time() - time.monotonic()
         self._due: dict[str, float] = {}
         self._looked_at = self._frees_from = 0.0
+        self._dropped = self._told = 0
 
     @property
     def connection_timeout(self) -> int:
@@ -130,7 +154,7 @@ class OffloadWorker(rq.Worker):
             if not served:
                 self._with_database(partial(self.runner.wait, self._beat))
             elif hints := self._with_redis(partial(self._pop, served, free)):
-                self._with_database(partial(self._claim, hints))
+                self._with_database(partial(self._claim, served, *hints))
             elif free <= self.runner.reserved:
                 self._with_database(partial(self.runner.wait, URGENT_SECONDS))
         self._with_database(self._shut_down)
@@ -141,44 +165,52 @@ class OffloadWorker(rq.Worker):
         """How many of the free places jobs of this queue may take."""
         return free if queue is Queue.URGENT else max(0, free - self.runner.reserved)
 
-    def _pop(self, queues: list[Queue], free: int) -> list[str]:
-        """The ids of the next hints, taken out of Redis, at most `free`.
+    def _pop(self, queues: list[Queue], free: int) -> tuple[list[bytes], list[bytes]] | None:
+        """The next hints, at most `free`, and others that had no message; all taken out of Redis.
 
         If there are none: the first that comes within POP_SECONDS. Not while only urgent jobs have a place: another
         place may become free meanwhile. The message of one that was waited for is deleted when its job was claimed.
         """
-        keys = [dispatch.key_of(queue) for queue in queues]
+        keys, most = [dispatch.key_of(queue) for queue in queues], [self._places(queue, free) for queue in queues]
         try:
-            taken = self._take(keys, [MESSAGE, self._done, free, *(self._places(queue, free) for queue in queues)])
+            taken, without_message, garbage = self._take(keys, [MESSAGE, self._done, free, LOOK_AT, *most])
             self._done = b""
-            if not taken and free > self.runner.reserved and (found := self.connection.blpop(keys, self._beat)):
+            self._dropped += garbage
+            if taken or without_message:
+                return taken, without_message
+            if not garbage and free > self.runner.reserved and (found := self.connection.blpop(keys, self._beat)):
                 self._done = cast(bytes, found[1])
-                taken = [self._done]
+                return [self._done], []
         except ResponseError as error:
-            dispatch.drop_if_no_line(self.connection, error, *keys)
-            self._with_database(self._drop)
-            return []
-        return [raw.decode(errors="replace") for raw in taken]
+            self._dropped += dispatch.mend(self.connection, error, dict.fromkeys(keys, "list"))
+        return None
 
-    def _claim(self, hints: list[str]) -> None:
-        """Start those of the jobs that the hints name that may run."""
-        job_ids = set()
-        for hint in hints:
-            try:
-                job_ids.add(UUID(hint))
-            except ValueError:
-                logger.error("A message that names no job was dropped: %.100r", hint)
-                self._drop()
+    def _claim(self, queues: list[Queue], hints: list[bytes], without_message: list[bytes]) -> None:
+        """Start those of the jobs that the hints name that may run.
+
+        If none may, the rows say what waits: whoever fills a line with false hints shall hold up nobody behind them.
+        """
+        named = [_id_in(hint) for hint in (*hints, *without_message)]
+        started = self._start(job_id for job_id in named[: len(hints)] if job_id)
+        if not started:
+            for queue in queues:
+                started |= self._start(sweep.due(queue)[: self._places(queue, self.runner.free())])
+            if started:
+                self._with_redis(partial(self.connection.unlink, *(f"{MESSAGE}{job_id}" for job_id in started)))
+        if others := [job_id for job_id in named if job_id not in started]:
+            ours = Job.objects.filter(pk__in=set(filter(None, others)), queue__in=self.role.queues)
+            known = set(ours.values_list("pk", flat=True))
+            self._dropped += sum(job_id not in known for job_id in others)
+
+    def _start(self, job_ids: Iterable[UUID]) -> set[UUID]:
+        """Start those of the jobs that may run, and belong to this role. Returns them."""
         now = time.monotonic()
-        for job in lifecycle.start_all(job_ids, self.name):
+        started = lifecycle.start_all(job_ids, self.name, self.role.queues)
+        for job in started:
             # An older attempt of the same job may still be here: we were silent for so long that it was taken from us.
             self.runner.give_up(job.pk)
             self.runner.run(Claim(job, renewed_at=now, ends_at=now + job.time_limit.total_seconds()))
-            job_ids.remove(job.pk)
-        if job_ids:
-            for unknown in job_ids.difference(Job.objects.filter(pk__in=job_ids).values_list("pk", flat=True)):
-                logger.error("A message for a job that does not exist was dropped: %s", unknown)
-                self._drop()
+        return {job.pk for job in started}
 
     def _look_after(self) -> None:
         """What has to happen about every second, whatever else goes on."""
@@ -188,9 +220,12 @@ class OffloadWorker(rq.Worker):
         if self._is_due("pause", PAUSE_SECONDS):
             self._paused = set(self.role.queues) & set(paused())
         if self._is_due("sign of life", options.WORKER_SILENT_SECONDS / 4):
-            if not Worker.objects.filter(pk=self.name).update(seen_at=Now()):
+            if not Worker.objects.filter(pk=self.name).update(seen_at=Now(), dropped=self._dropped):
                 self._register()
             self._with_redis(self._tell_rq)
+        if self._dropped > self._told and self._is_due("tell", TELL_SECONDS):
+            logger.error("%d messages in Redis named no job and were thrown away", self._dropped - self._told)
+            self._told = self._dropped
         if self._is_due("sweep", options.SWEEP_SECONDS):
             self._sweep()
 
@@ -232,10 +267,15 @@ class OffloadWorker(rq.Worker):
 
     def _tell_rq(self) -> None:
         """Register with RQ (again, if Redis was wiped) or renew the registration."""
-        if self.connection.exists(self.key):
-            self.heartbeat()
-        else:
-            self.register_birth()  # type: ignore[no-untyped-call]
+        try:
+            if self.connection.exists(self.key):
+                self.heartbeat()
+            else:
+                self.register_birth()  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            sets = [self.redis_workers_keys, *(WORKERS_BY_QUEUE_KEY % name for name in self.queue_names())]
+            dispatch.mend(self.connection, error, dict.fromkeys(sets, "set"))
+            self.connection.unlink(self.key)  # so that the next time it registers
 
     def _sweep(self) -> None:
         """Repair what went missing, if this worker is the leader."""
@@ -283,9 +323,6 @@ class OffloadWorker(rq.Worker):
             return False
         self._due[what] = now + seconds
         return True
-
-    def _drop(self) -> None:
-        Worker.objects.filter(pk=self.name).update(dropped=F("dropped") + 1)
 
     def _with_redis(self, step: Callable[[], Any]) -> Any:
         """Do a step that needs Redis; when it fails, leave Redis alone for a second. Returns None then."""

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import wait as wait_for_any
 from typing import Any, Protocol, cast
 from uuid import UUID
@@ -18,6 +18,7 @@ from django.db import close_old_connections, connections
 
 from ..conf import options
 from ..core import lifecycle
+from ..core.exchanges import Exchanges, of_attempt
 from ..core.processes import end_with_parent
 from ..models import Job
 from .execution import run_attempt, work, write_results
@@ -44,13 +45,14 @@ class Claim:
     """A job whose lease this process holds, until its outcome is written.
 
     renewed_at: when its lease was taken or renewed; ends_at: when its time is up. Both on the monotonic clock.
-    has_ended: its code has, and the outcome waits to be written.
+    has_ended: its code has, and the outcome waits to be written. exchanges: those that its code has with other servers.
     """
 
     job: Job
     renewed_at: float
     ends_at: float
     has_ended: bool = False
+    exchanges: Exchanges = field(default_factory=Exchanges)
 
     def is_due(self, now: float) -> bool:
         """Whether its lease is to be renewed, or its time is up."""
@@ -87,8 +89,8 @@ class Runner(Protocol):
 class Threads:
     """Runs jobs on threads: for kinds that wait for others.
 
-    A thread can't be stopped from outside. One whose job was given up is left to end by itself (everything it writes is
-    refused), and another takes its place.
+    A thread can't be stopped from outside. Of one whose job was given up the exchanges with other servers are ended, so
+    that it waits for none; then it is left to end by itself (everything it writes is refused). Another takes its place.
 
     Results are written by one more thread, all that are there in one transaction; see GATHER_SECONDS. A job counts as
     long as its outcome is not written: what a crash would have done again is never more than `concurrency` and one
@@ -127,11 +129,12 @@ class Threads:
         self._ended.clear()
 
     def give_up(self, job_id: UUID) -> None:
-        """Leave the job's thread to itself and start another."""
+        """End what the job's thread waits for, leave it to itself, and start another."""
         with self._lock:
             self.running.pop(job_id, None)
             held = self._on_threads.pop(job_id, None)
         if held is not None:
+            held.exchanges.end()
             self._add_thread()
 
     def _add_thread(self) -> None:
@@ -140,6 +143,7 @@ class Threads:
     def _work(self) -> None:
         while True:
             claim = self._todo.get()
+            of_attempt.set(claim.exchanges)
             result = work(claim.job)
             close_old_connections()
             claim.has_ended = True

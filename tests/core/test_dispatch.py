@@ -96,6 +96,18 @@ def test_what_is_no_queue_is_deleted_and_the_jobs_are_pushed_again(redis):
     assert redis.lrange("rq:queue:network", 0, -1) == [str(job.pk).encode()]
 
 
+@pytest.mark.parametrize("key", ["rq:queues", "rq:queue:network", "its message"])
+def test_a_push_deletes_what_stands_in_the_place_of_our_keys(redis, key):
+    (job,) = accept()
+    message = f"rq:job:{job.pk}"
+    redis.delete("rq:queue:network", message)
+    redis.delete(key.replace("its message", message))
+    redis.set(key.replace("its message", message), "something else")
+    assert dispatch.push([(job.pk, "network")])
+    assert str(job.pk).encode() in redis.lrange("rq:queue:network", 0, -1)
+    assert redis.type(message) == b"hash"
+
+
 def test_an_urgent_job_is_pushed_to_the_queue_of_those(redis):
     echo = kind_named("echo")
     assert echo

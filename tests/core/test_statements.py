@@ -146,7 +146,7 @@ def insert_compiled(scene: Scene) -> None:
 
 WRITING: dict[str, tuple[Callable[[Scene], Any], Callable[[Scene], Any]]] = {
     "insert": (insert_compiled, lambda scene: new_row(scene).save(force_insert=True)),
-    "start": (lambda scene: lifecycle._START.rows(job_ids=scene.ids, worker="w1"), start_plainly),
+    "start": (lambda scene: lifecycle._START.rows(job_ids=scene.ids, queues=list(Queue), worker="w1"), start_plainly),
     "renew": (lambda scene: lifecycle._RENEW.rows(job_ids=scene.ids, worker="w1"), renew_plainly),
     "succeed": (
         lambda scene: lifecycle._SUCCEED.run(

@@ -209,6 +209,100 @@ def test_nothing_hostile_in_redis_runs_or_ends_a_worker(stage: Stage, figure: Fi
     figure(f"{total_dropped()} dropped and counted, 0 ran, {len(more) + 1} jobs done")
 
 
+FLOOD = """
+for number = 1, tonumber(ARGV[2]) do
+    local id = string.format('%08x-0000-4000-8000-%012x', number, number)
+    if ARGV[1] == 'with messages' then redis.call('HSET', 'rq:job:' .. id, 'data', 'x') end
+    redis.call('RPUSH', KEYS[1], id)
+end
+"""
+"""Puts as many ids of nobody's jobs into a queue, with a message each or without."""
+
+
+@pytest.mark.quick
+@pytest.mark.fault(20)
+@pytest.mark.parametrize(("count", "how"), [(200_000, "without messages"), (40_000, "with messages")])
+def test_a_flood_of_false_hints_holds_up_no_job_behind_it_and_costs_a_line_of_the_log(
+    stage: Stage, figure: Figure, count: int, how: str
+):
+    worker = stage.start_worker("--role", "network")
+    stage.redis.client.config_set("busy-reply-threshold", 60_000)
+    stage.redis.client.eval(FLOOD, 1, "rq:queue:network", how, count)
+    began = time.monotonic()
+    jobs = [stage.accept("tally", "x") for _ in range(3)]
+    wait_until(lambda: Job.objects.filter(pk=jobs[0].pk, attempt=1).exists(), what="the first one is started")
+    assert how == "without messages" or stage.redis.client.llen("rq:queue:network"), "it stood behind all of them"
+    figure(f"{count:,} {how}: started {time.monotonic() - began:.1f} s after the flood")
+    stage.settle()
+    stage.judge()
+    wait_until(lambda: not stage.redis.client.llen("rq:queue:network"), seconds=60, what="all of it is taken")
+    wait_until(lambda: total_dropped() == count, what="all of it is counted")
+    assert worker.process.log.count("were thrown away") == 1
+    assert len(worker.process.log.splitlines()) < 20
+
+
+@pytest.mark.quick
+@pytest.mark.fault(20)
+def test_false_hints_that_name_jobs_start_none_and_are_no_secret_way_to_another_role(stage: Stage):
+    """Jobs that are done, that run, and that only a media worker may run."""
+    client, key = stage.redis.client, "rq:queue:network"
+    stage.start_worker("--role", "network")
+    done = stage.accept("tally")
+    stage.settle()
+    running = stage.accept("tally", hold="before")
+    stage.arrived(running)
+    elsewhere = stage.accept("grind")
+    for job in [done, running, elsewhere] * 1_000:
+        client.rpush(key, str(job.pk))
+    for job in (done, running):
+        client.hset(f"rq:job:{job.pk}", "data", "x")
+    behind = stage.accept("tally")
+    wait_until(lambda: outcomes(behind) == ["succeeded"])
+    wait_until(lambda: not client.exists(key), what="all hints are taken")
+    assert Job.objects.get(pk=elsewhere.pk).attempt == 0
+    stage.ledger.let_go()
+    stage.start_worker("--role", "media")
+    stage.settle()
+    stage.judge()
+    assert set(Job.objects.values_list("attempt", flat=True)) == {1}
+
+
+@pytest.mark.quick
+@pytest.mark.fault(20)
+def test_a_worker_does_not_grow_with_what_lies_in_redis(stage: Stage, figure: Figure):
+    worker = stage.start_worker("--role", "network")
+    stage.accept("tally")
+    stage.settle()
+    process = worker.role("network")
+    before = process.memory_info().rss
+    large = [b"x" * 1_000_000] * 20
+    for _ in range(10):
+        stage.redis.client.rpush("rq:queue:network", *large)
+    stage.accept("tally")
+    stage.settle()
+    wait_until(lambda: not stage.redis.client.exists("rq:queue:network"), what="all of it is taken")
+    more = process.memory_info().rss - before
+    figure(f"200 hints of 1 MB: {more / 1e6:.0f} MB more")
+    assert more < 50_000_000
+
+
+@pytest.mark.quick
+@pytest.mark.fault(20)
+def test_keys_of_ours_that_hold_something_else_are_deleted_and_jobs_go_on(stage: Stage):
+    stage.start_worker("--role", "network")
+    client = stage.redis.client
+    keys = ["rq:queues", "rq:workers", "rq:workers:network", "rq:queue:network", "rq:queue:urgent"]
+    keys += [key.decode() for key in wait_until(lambda: list(client.scan_iter("rq:worker:*")), what="it registers")]
+    for key in keys:
+        client.delete(key)
+        client.set(key, "something else")
+    stage.accept("tally")
+    stage.settle()
+    wait_until(lambda: not {client.type(key) for key in keys} & {b"string"}, what="all is as it should be")
+    wait_until(lambda: client.smembers("rq:workers"), what="the worker is registered again")
+    stage.judge()
+
+
 class Touch:
     """Unpickled, it makes a file."""
 

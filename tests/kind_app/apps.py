@@ -11,12 +11,13 @@ class TestKindConfig(AppConfig):
 
     def ready(self) -> None:
         from jobs.contract import register
-        from tests.kind_app.kind import Crunch, Echo, Strict
+        from tests.kind_app.kind import Caller, Crunch, Echo, Strict
         from tests.kinds.arithmetic.killed import KilledKind
         from tests.kinds.media.killed import KilledEdit
 
         register(Echo())
         register(Crunch())
         register(Strict())
+        register(Caller())
         register(KilledKind())
         register(KilledEdit())

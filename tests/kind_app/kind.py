@@ -3,12 +3,13 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from jobs.contract import Failed, Kind, Role, Run, TryAgain
+from jobs.contract import Failed, Kind, Role, Run, TryAgain, connect, exchange
 from tests.kind_app.forms import EchoForm
 
 
@@ -123,3 +124,28 @@ class Crunch(Echo):
     invitation = "Let a processor work on a text."
     role = Role.MEDIA
     spend = staticmethod(compute)
+
+
+class Caller(Kind):
+    """Reads from a server on this machine until there is no more. payload: `port`; `seconds` that each exchange has;
+    `times`, how many exchanges there are.
+    """
+
+    name = "caller"
+    label = "Caller"
+    role = Role.NETWORK
+    time_limit = timedelta(seconds=3)
+    sentences = SENTENCES
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """Result: `read`, the bytes that came."""
+        read = 0
+        for _ in range(run.payload["times"]):
+            with (
+                suppress(OSError),
+                exchange(run.payload["seconds"]),
+                connect("127.0.0.1", run.payload["port"], 60) as connection,
+            ):
+                while some := connection.recv(100):
+                    read += len(some)
+        return {"read": read}

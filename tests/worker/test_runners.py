@@ -9,6 +9,7 @@ from jobs.worker.runners import RESERVED, RESULTS, Claim
 from tests.conftest import StartWorker
 from tests.environment import DATABASE
 from tests.processes import wait_until
+from tests.servers.dripping import Dripping
 from tests.worker.conftest import accept, finished, results_wait
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
@@ -53,6 +54,49 @@ def test_what_is_claimed_and_has_no_outcome_yet_is_bounded(start_worker: StartWo
         wait_until(lambda: Job.objects.filter(status=Status.RUNNING).count() >= full)
     wait_until(done, seconds=30)
     assert most <= bound
+
+
+def open_to(port: int, process: psutil.Process) -> int:
+    """How many connections a process has to a port of this machine."""
+    return sum(one.raddr.port == port for one in process.net_connections("tcp") if one.raddr)
+
+
+def test_servers_that_drip_hold_a_worker_up_for_the_time_of_an_exchange_and_leave_nothing(start_worker: StartWorker):
+    worker = start_worker("--role", "network", "--concurrency", "32")
+    (process,) = psutil.Process(worker.pid).children()
+    accept("echo")
+    wait_until(lambda: finished(1))
+    threads = process.num_threads()
+    with Dripping(b"", drop=b"drop") as server:
+        slow = accept("caller", 64, port=server.port, seconds=1, times=1)
+        wait_until(lambda: server.served >= 32, what="all places are taken")
+        (another,) = accept("echo")
+        wait_until(lambda: Job.objects.get(pk=another.pk).status == Status.SUCCEEDED)
+        wait_until(lambda: finished(66))
+        wait_until(lambda: open_to(server.port, process) == 0, what="all connections are gone")
+        assert server.served == 64
+        results = Job.objects.filter(pk__in=[job.pk for job in slow]).values_list("result", flat=True)
+        assert all(result and result["read"] for result in results)
+    wait_until(lambda: process.num_threads() <= threads, what="all threads are gone")
+
+
+def test_a_job_that_waits_for_a_server_at_its_time_limit_leaves_no_thread_and_no_connection(start_worker: StartWorker):
+    worker = start_worker("--role", "network", "--concurrency", "2")
+    (process,) = psutil.Process(worker.pid).children()
+    accept("echo")
+    wait_until(lambda: finished(1))
+    threads = process.num_threads()
+    with Dripping(b"") as server:
+        jobs = accept("caller", 2, port=server.port, seconds=60, times=100)
+        wait_until(lambda: server.served == 2, what="both are called")
+        following = accept("echo", 2)
+        wait_until(lambda: open_to(server.port, process) == 0, what="all connections are gone")
+        wait_until(lambda: process.num_threads() <= threads, what="all threads are gone")
+        assert (server.served, server.left) == (2, 2)
+        wait_until(lambda: finished(1 + len(following)))
+    failed = Job.objects.filter(pk__in=[job.pk for job in jobs])
+    assert {(job.status, job.error_code) for job in failed} == {(Status.FAILED, "time_limit")}
+    assert worker.log.count("ended at its time limit") == 2
 
 
 def test_a_lease_is_renewed_when_a_quarter_of_it_is_over(offload):

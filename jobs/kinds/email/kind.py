@@ -4,6 +4,8 @@ A server that takes a message answers once, after the last line of its data. If 
 not have been sent, and SMTP has no way to ask (RFC 1047). Such a job fails with the code `outcome_unknown` instead of
 sending twice; only its owner, having been told, can have it sent again.
 
+The whole exchange has one deadline: whatever is under way then ends as if the connection had broken.
+
 https://www.rfc-editor.org/rfc/rfc5321 (SMTP), https://www.rfc-editor.org/rfc/rfc1047 (lost replies),
 https://www.rfc-editor.org/rfc/rfc3463 (what 5.1.1 means), https://www.rfc-editor.org/rfc/rfc4954 (sign-in).
 """
@@ -11,6 +13,7 @@ https://www.rfc-editor.org/rfc/rfc3463 (what 5.1.1 means), https://www.rfc-edito
 import logging
 import re
 import smtplib
+import socket
 import ssl
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +28,21 @@ from django.conf import settings
 from django.core.mail.utils import DNS_NAME
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, Job, JobError, Kind, OwnerKey, Run, Sentence, TryAgain, cancel, delete
+from ...contract import (
+    Failed,
+    Job,
+    JobError,
+    Kind,
+    OwnerKey,
+    Run,
+    Sentence,
+    TryAgain,
+    cancel,
+    connect,
+    delete,
+    exchange,
+    options,
+)
 from .sentences import SENTENCES
 
 logger = logging.getLogger(__name__)
@@ -53,7 +70,7 @@ class EmailKind(Kind):
                 raise _outcome_unknown()
             run.progress(0, "talking")
             try:
-                with _mail_server() as smtp:
+                with exchange(options.EXCHANGE_SECONDS), _mail_server() as smtp:
                     _send(smtp, run)
             except OSError as error:
                 raise _problem(error) from error
@@ -100,16 +117,34 @@ def _may_have_been_sent(run: Run) -> bool:
     return not told
 
 
+class _SMTP(smtplib.SMTP):
+    # smtplib has no public way to give it a connection.
+    def _get_socket(self, host: str, port: int, timeout: float | None) -> socket.socket:
+        return connect(host, port, timeout)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """An answer, with a code. smtplib makes 25 of a 250 in whose midst the connection ended."""
+        code, reply = super().getreply()
+        if not 200 <= code < 600:
+            self.close()
+            raise smtplib.SMTPServerDisconnected("The answer has no code")
+        return code, reply
+
+
+class _SMTPOverTLS(smtplib.SMTP_SSL, _SMTP):
+    pass
+
+
 @contextmanager
 def _mail_server() -> Iterator[smtplib.SMTP]:
     """A session with the server of EMAIL_URL: encrypted and signed in, if the settings say so. Raises OSError."""
     host, port, timeout = settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT
     if settings.EMAIL_USE_SSL:
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+        smtp: smtplib.SMTP = _SMTPOverTLS(
             host, port, DNS_NAME.get_fqdn(), timeout=timeout, context=ssl.create_default_context()
         )
     else:
-        smtp = smtplib.SMTP(host, port, DNS_NAME.get_fqdn(), timeout=timeout)
+        smtp = _SMTP(host, port, DNS_NAME.get_fqdn(), timeout=timeout)
     try:
         if settings.EMAIL_USE_TLS:
             smtp.starttls(context=ssl.create_default_context())
@@ -126,10 +161,10 @@ def _mail_server() -> Iterator[smtplib.SMTP]:
 def _send(smtp: smtplib.SMTP, run: Run) -> None:
     """One mail transaction, RFC 5321 section 3.3. Returns once the server has taken the mail."""
     message = b64decode(run.payload["message"])
-    options = [f"SIZE={len(message)}"] if smtp.has_extn("size") else []
+    parameters = [f"SIZE={len(message)}"] if smtp.has_extn("size") else []
     if smtp.has_extn("8bitmime") and not message.isascii():
-        options.append("BODY=8BITMIME")
-    _expect(2, smtp.mail(run.payload["sender"], options), "sender_refused")
+        parameters.append("BODY=8BITMIME")
+    _expect(2, smtp.mail(run.payload["sender"], parameters), "sender_refused")
     _expect(2, smtp.rcpt(run.payload["to"]), "address_refused")
 
     run.keep(sending=run.attempt)
@@ -142,11 +177,9 @@ def _send(smtp: smtplib.SMTP, run: Run) -> None:
         run.keep(sending=None)
         raise
     try:
-        answer = smtp.getreply()
+        reply = _expect(2, smtp.getreply(), "message_refused")
     except OSError as error:
         raise _outcome_unknown() from error
-    try:
-        reply = _expect(2, answer, "message_refused")
     except JobError:
         run.keep(sending=None)
         raise
@@ -156,8 +189,6 @@ def _send(smtp: smtplib.SMTP, run: Run) -> None:
 def _expect(first_digit: int, answer: tuple[int, bytes], error_code: str) -> bytes:
     """The words of an answer whose code begins with `first_digit` (section 4.2.1). Raises JobError for any other."""
     code, reply = answer
-    if code < 0:
-        raise _outcome_unknown()
     if code // 100 != first_digit:
         raise _refusal(code, reply, error_code)
     return reply

@@ -1,8 +1,8 @@
 """Every request to an address that a person typed, or that a server named, goes through here.
 
-requests-hardened connects to public IP addresses only, over TLS that is verified; redirects are not followed, and time
-and size of an answer are bounded. The one exception are the origins of options.SANDBOX_ORIGINS, while options.SANDBOX
-is on: they may be on this machine and speak plain HTTP.
+requests-hardened lets public IP addresses pass only, and TLS is verified; redirects are not followed, and the time of
+the exchange and the size of the answer are bounded. The one exception are the origins of options.SANDBOX_ORIGINS, while
+options.SANDBOX is on: they may be on this machine and speak plain HTTP.
 
 What goes wrong is raised as the contract's errors.
 """
@@ -12,12 +12,10 @@ import re
 import socket
 import unicodedata
 from collections.abc import Mapping
-from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from threading import Lock, Timer
+from functools import partial
 from typing import Any
 
 import requests
@@ -26,20 +24,19 @@ from django.core.validators import URLValidator
 from django.utils.text import Truncator
 from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress, filter_host
+from requests_hardened.ip_filter_adapter import IPFilterAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError
 from urllib3.util import Url, parse_url
 
-from ...contract import Failed, JobError, Sentence, TryAgain, options
+from ...contract import Failed, JobError, Sentence, TryAgain, connect, exchange, look_up, options
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
 """The longest silence of a server."""
-EXCHANGE_SECONDS = 30
-"""The longest time of a whole exchange: connection, TLS, request, head and body of the answer."""
-UPLOAD_SECONDS = 120
-"""The same for a request that sends a picture."""
+UPLOADS = 4
+"""How many times as long as any other exchange one may take that sends a picture."""
 MAX_BODY = 1024 * 1024
 """Bytes of a body that are read; what follows is left."""
 MAX_WAIT = timedelta(days=1)
@@ -82,59 +79,13 @@ class Answer:
         return ""
 
 
-class _Deadline:
-    """Ends an exchange when its time is over, wherever it is, by shutting its connection down.
-
-    A timeout of the socket is one for each read: a server that sends a byte now and then never reaches it.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.is_over = False
-        self._lock = Lock()
-        self._connections: list[socket.socket] = []
-        self._timer = Timer(seconds, self._end)
-        self._timer.daemon = True
-
-    def watch(self, connection: socket.socket) -> None:
-        """Let the connection end with the exchange. TLS will take it over, so a second descriptor of it is kept."""
-        with self._lock:
-            self._connections.append(connection.dup())
-            if self.is_over:
-                self._shut_down()
-
-    def _end(self) -> None:
-        with self._lock:
-            self.is_over = True
-            self._shut_down()
-
-    def _shut_down(self) -> None:
-        for connection in self._connections:
-            with suppress(OSError):  # the other side was quicker
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> "_Deadline":
-        self._before = _of_this_thread.set(self)
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        _of_this_thread.reset(self._before)
-        with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
-
-
-_of_this_thread: ContextVar[_Deadline] = ContextVar("deadline")
-
-
 # urllib3 has no public way to a connection before its TLS handshake.
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        made = super()._new_conn()
-        _of_this_thread.get().watch(made)
-        return made
+        try:
+            return connect(self.host, self.port or self.default_port, CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
 
 
 class _TLSConnection(_Connection, HTTPSConnection):
@@ -147,6 +98,17 @@ class _Pool(HTTPConnectionPool):
 
 class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
+
+
+class _Adapter(IPFilterAdapter):  # type: ignore[misc]
+    """Looks names up, and connects, within the exchange."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+    def build_connection_pool_key_attributes(self, *args: Any, **kwargs: Any) -> Any:
+        return look_up(partial(super().build_connection_pool_key_attributes, *args, **kwargs))
 
 
 class _Session(HTTPSession):  # type: ignore[misc]
@@ -164,8 +126,8 @@ class _Session(HTTPSession):  # type: ignore[misc]
         )
         # No .netrc, which would replace our Authorization header, and no proxy, behind which addresses go unchecked.
         self.trust_env = False
-        for adapter in self.adapters.values():
-            adapter.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        for scheme in ("http", "https"):
+            self.mount(f"{scheme}://", _Adapter(is_https_proto=scheme == "https", allow_loopback=sandbox))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Never: even when it follows no redirect, requests would read a redirect's whole body, however large."""
@@ -236,15 +198,20 @@ def is_web_address(url: object) -> bool:
 
 
 def check_public(url: str) -> None:
-    """Look up the URL's host without calling it. Raises Failed if it is private or there is none.
+    """Look up the URL's host without calling it. Raises Failed if it is private or there is none, TryAgain if that
+    could not be found out in time.
 
     Which of the two it is nobody is told, who could otherwise try out the names of a private network.
     """
     parts = _parse(url)
     try:
-        filter_host((parts.host or "").strip("[]"), parts.port or 443, allow_loopback=in_sandbox(url))
+        with exchange(options.EXCHANGE_SECONDS):
+            host, port = (parts.host or "").strip("[]"), parts.port or 443
+            look_up(partial(filter_host, host, port, allow_loopback=in_sandbox(url)))
     except (InvalidIPAddress, requests.RequestException, UnicodeError):
         raise Failed("not_public", host=host_of(url)) from None
+    except TimeoutError:
+        raise TryAgain("no_answer", say="no_answer_in_time", who=host_of(url)) from None
 
 
 def request(
@@ -257,22 +224,21 @@ def request(
     data: Mapping[str, str | list[str]] | bytes | None = None,
     files: Mapping[str, tuple[str, bytes, str]] | None = None,
     json: object = None,
-    seconds: float | None = None,
+    patience: int = 1,
 ) -> Answer:
     """Send one request and read its answer, whatever its status.
 
     who: the other side in sentences, "Mastodon (mastodon.example)". params, data, json: as in requests; files: name,
-    content and media type of each. seconds: the longest time of it all; None for EXCHANGE_SECONDS.
+    content and media type of each. patience: how many times EXCHANGE_SECONDS it may take.
     Raises Failed if the address is not one we call, TryAgain if no whole answer came; the request may have had its
     effect even so.
     """
     sandbox = in_sandbox(url)
     if not sandbox and _parse(url).scheme != "https":
         raise Failed("address", say="named_not_https", who=who)
-    deadline = _Deadline(EXCHANGE_SECONDS if seconds is None else seconds)
     try:
         with (
-            deadline,
+            exchange(patience * options.EXCHANGE_SECONDS) as one,
             _Session(sandbox=sandbox) as session,
             session.request(
                 method,
@@ -290,12 +256,12 @@ def request(
     except InvalidIPAddress:
         raise _private(url) from None
     except (requests.RequestException, HTTPError, UnicodeError, TimeoutError) as error:
-        if deadline.is_over or isinstance(error, requests.Timeout | TimeoutError):
+        if one.is_over or isinstance(error, requests.Timeout | TimeoutError):
             raise TryAgain("no_answer", say="no_answer_in_time", who=who) from None
         if isinstance(error, requests.exceptions.SSLError):
             raise TryAgain("no_answer", say="no_certificate", who=who) from None
         raise TryAgain("no_answer", who=who) from None
-    if deadline.is_over:
+    if one.is_over:
         # A body without a length ends with the connection, and may look whole.
         raise TryAgain("no_answer", say="no_answer_in_time", who=who)
     return answer

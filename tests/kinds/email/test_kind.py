@@ -2,8 +2,10 @@
 
 import signal
 import ssl
+import threading
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 from django.core.mail import EmailMessage
 
@@ -13,6 +15,7 @@ from jobs.sandbox.services import free_port
 from jobs.worker.execution import run_attempt
 from tests.kinds.email.smtp_server import DROP, HANG, MailServer
 from tests.processes import wait_until
+from tests.servers.dripping import Dripping
 
 
 def test_a_mail_arrives_with_its_envelope_and_the_result_says_what_the_server_said(mail, attempt, mail_server):
@@ -110,6 +113,71 @@ def test_a_reply_lost_after_the_data_is_told_and_only_the_owner_can_have_it_sent
     assert attempt(job).status == Status.SUCCEEDED
     first, second = mail_server.mails
     assert first.message["Message-ID"] == second.message["Message-ID"]
+
+
+GREETED = (b"220 mail.example.org ESMTP\r\n", b"250-mail.example.org\r\n250 STARTTLS\r\n")
+ACCEPTED = (*GREETED, b"250 sender ok\r\n", b"250 recipient ok\r\n")
+TLS = b"\x16\x03\x03\x40\x00"
+"""A server's first TLS record, of 16 kB."""
+DRIPS = {
+    "greeting": ((b"220-",), ""),
+    "EHLO": ((GREETED[0], b"250-"), ""),
+    "STARTTLS": ((*GREETED, b"220-"), "EMAIL_USE_TLS"),
+    "handshake after STARTTLS": ((*GREETED, b"220 go\r\n", TLS), "EMAIL_USE_TLS"),
+    "TLS from the beginning": ((b"", TLS), "EMAIL_USE_SSL"),
+    "MAIL": ((*GREETED, b"250-"), ""),
+    "RCPT": ((*ACCEPTED[:3], b"250-"), ""),
+    "DATA": ((*ACCEPTED, b"354-"), ""),
+    "after the data": ((*ACCEPTED, b"354 go\r\n", b"250-"), ""),
+    "goodbye": ((*ACCEPTED, b"354 go\r\n", b"250 taken\r\n", b"221-"), ""),
+}
+"""Where a mail server drips: what it said up to there, and the setting that makes us come there."""
+
+
+@pytest.mark.parametrize("where", DRIPS)
+def test_a_mail_server_that_drips_is_left_with_nothing_kept_open(mail, attempt, settings, offload, where):
+    pieces, encrypted = DRIPS[where]
+    offload(EXCHANGE_SECONDS=0.3)
+    settings.EMAIL_TIMEOUT = 60
+    if encrypted:
+        setattr(settings, encrypted, True)
+    job, threads = mail(), threading.active_count()
+    with Dripping(*pieces) as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        job = attempt(job)
+        wait_until(lambda: server.left == 1, seconds=5, what="the connection is gone")
+        ours = [one for one in psutil.Process().net_connections("tcp") if one.raddr and one.raddr.port == server.port]
+        assert ours == []
+    wait_until(lambda: threading.active_count() <= threads, what="its threads are gone")
+    match where:
+        case "after the data":
+            assert (job.status, job.error_code, job.can_retry) == (Status.FAILED, "outcome_unknown", True)
+        case "goodbye":
+            assert (job.status, job.result["server_said"]) == (Status.SUCCEEDED, "taken")
+        case _:
+            assert (job.status, job.error_code) == (Status.PENDING, "mail_server_unreachable")
+            assert not job.kept.get("sending")
+
+
+@pytest.mark.parametrize("answer", [b"2", b"25", b"55", b"yes\r\n"])
+def test_what_is_left_of_the_last_answer_is_no_answer(mail, attempt, settings, offload, answer):
+    """The whole one may have been 250: sent again, the mail would arrive twice."""
+    offload(EXCHANGE_SECONDS=0.3)
+    with Dripping(*ACCEPTED, b"354 go\r\n", answer, drop=b"") as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        job = attempt(mail())
+    assert (job.status, job.error_code) == (Status.FAILED, "outcome_unknown")
+
+
+@pytest.mark.parametrize("pieces", [(b"22",), (*GREETED, b"25"), (*ACCEPTED[:3], b"55"), (*ACCEPTED, b"35")])
+def test_what_is_left_of_an_earlier_answer_is_no_answer_either_and_the_mail_was_not_sent(
+    mail, attempt, settings, offload, pieces
+):
+    offload(EXCHANGE_SECONDS=0.3)
+    with Dripping(*pieces, drop=b"") as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        job = attempt(mail())
+    assert (job.status, job.error_code) == (Status.PENDING, "mail_server_unreachable")
 
 
 def _die_in_the_middle(job: Job, **kept: object) -> None:

@@ -5,9 +5,8 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
+from threading import Thread
 
 import pytest
 
@@ -16,6 +15,7 @@ from jobs.contract import Failed, JobError, TryAgain
 from jobs.kinds.social import http
 from jobs.kinds.social.sentences import in_words
 from tests.processes import wait_until
+from tests.servers.dripping import Dripping
 from tests.servers.stand_in import Reply, StandIn
 
 
@@ -142,50 +142,16 @@ def test_a_body_that_grows_when_unpacked_is_bounded_too(trusted):
     assert len(http.request("GET", f"{trusted.origin}/", "X").body) == http.MAX_BODY
 
 
-def test_a_body_that_trickles_in_is_given_up(trusted, monkeypatch):
+def test_a_body_that_trickles_in_is_given_up(trusted, offload):
     def trickle():
         while True:
             yield b" "
 
-    monkeypatch.setattr(http, "EXCHANGE_SECONDS", 0)
+    offload(EXCHANGE_SECONDS=0.1)
     trusted.routes["GET /"] = lambda _: Reply(trickle())
     with pytest.raises(TryAgain) as late:
         http.request("GET", f"{trusted.origin}/", "X")
     assert in_words(late.value) == "X did not answer in time."
-
-
-class Dripping:
-    """A server that begins an answer and goes on byte by byte, for eight seconds or until its client is gone."""
-
-    def __init__(self, beginning: bytes) -> None:
-        self.beginning = beginning
-        self.is_alone = Event()
-        self._pause = Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = Thread(target=self._serve)
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
-
-    def _serve(self) -> None:
-        connection, _ = self._listener.accept()
-        with connection, suppress(OSError):
-            connection.recv(1)
-            connection.sendall(self.beginning)
-            for _ in range(400):
-                connection.sendall(b"x")
-                self._pause.wait(0.02)
-            return
-        self.is_alone.set()
-
-    def __enter__(self) -> "Dripping":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-        self._listener.close()
 
 
 @pytest.mark.parametrize(
@@ -201,15 +167,14 @@ class Dripping:
     ids=["status", "head", "body", "body without a length", "chunk", "TLS"],
 )
 def test_an_exchange_ends_with_its_time_wherever_it_drips(monkeypatch, offload, scheme, beginning):
-    monkeypatch.setattr(http, "EXCHANGE_SECONDS", 0.3)
     monkeypatch.setattr(http, "CONNECT_SECONDS", 60)  # which bounds the handshake as well
-    with Dripping(beginning) as server:
+    with Dripping(b"", beginning) as server:
         origin = f"{scheme}://127.0.0.1:{server.port}"
-        offload(SANDBOX=True, SANDBOX_ORIGINS=[origin])
+        offload(SANDBOX=True, SANDBOX_ORIGINS=[origin], EXCHANGE_SECONDS=0.3)
         with pytest.raises(TryAgain) as late:
             http.request("GET", f"{origin}/", "X")
         assert in_words(late.value) == "X did not answer in time."
-        assert server.is_alone.wait(5), "the connection is still there"
+        wait_until(lambda: server.left, seconds=5, what="the connection is gone")
 
 
 def test_nothing_is_left_of_an_exchange_that_is_over(trusted):

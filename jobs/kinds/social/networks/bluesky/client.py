@@ -132,7 +132,7 @@ def _upload(account: Account, picture: PreparedPicture) -> dict[str, Any]:
         "com.atproto.repo.uploadBlob",
         data=picture.read(),
         content_type=picture.type,
-        seconds=http.UPLOAD_SECONDS,
+        patience=http.UPLOADS,
     )
     blob = http.expect(answer, account.who).fields().get("blob")
     ref = blob.get("ref") if isinstance(blob, dict) else None

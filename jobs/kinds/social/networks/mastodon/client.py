@@ -220,7 +220,7 @@ def _upload(account: Account, picture: PreparedPicture, name: str) -> str:
             headers=_bearer(account.credentials["token"]),
             data={"description": picture.alt},
             files={"file": (f"{name}.{suffix}", picture.read(), picture.type)},
-            seconds=http.UPLOAD_SECONDS,
+            patience=http.UPLOADS,
         )
         if answer.status not in (404, 405):
             break
