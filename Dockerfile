@@ -19,4 +19,4 @@ RUN SECRET_KEY=unused SANDBOX=0 python manage.py collectstatic --noinput --verbo
 
 USER offload
 EXPOSE 8000
-CMD ["gunicorn", "config.wsgi"]
+CMD ["gunicorn", "config.asgi"]

@@ -9,7 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from jobs.web.body_limit import FIELDS_BYTES, STRANGERS_BYTES
+from jobs.web.body_limit import FIELDS_BYTES, HEAD_ONLY, STRANGERS_BYTES
 from tests.conftest import Offload
 
 JSON = {"Accept": "application/json"}
@@ -37,7 +37,7 @@ class Unread:
         return self.size
 
 
-def send(client: Client, path: str, length: int | str, **more: str):
+def send(client: Client, path: str, length: int | str, **more: Any):
     """A POST of a form whose body must not be read."""
     meta: dict[str, Any] = {"wsgi.input": Unread(1), "CONTENT_LENGTH": str(length), **more}
     return client.generic("POST", path, b"", "multipart/form-data; boundary=x", **meta)
@@ -77,6 +77,12 @@ def test_a_body_without_a_length_is_refused(ann: Client) -> None:
     answer = send(ann, "/jobs/new/echo/", "", HTTP_TRANSFER_ENCODING="chunked", HTTP_ACCEPT="application/json")
     assert answer.status_code == 411
     assert "Content-Length" in answer.json()["errors"]["__all__"][0]
+
+
+def test_a_server_that_takes_bodies_whole_may_ask_before(ann: Client, client: Client) -> None:
+    asks = {HEAD_ONLY: True}
+    assert send(ann, "/jobs/new/media/", STRANGERS_BYTES + 1, **asks).status_code == 100
+    assert send(client, "/jobs/new/media/", STRANGERS_BYTES + 1, **asks).status_code == 413
 
 
 @pytest.fixture
