@@ -78,23 +78,26 @@ async def visit(
     """What visitors see beside this sort of attack ("": none), and what the web processes use."""
     attacker = None
     seconds = asked.seconds if sort else min(asked.seconds, 30)
+    warm_up = 2 * DRIP  # until the attacker has opened them all
     if sort:
         arguments = (site.port, sort, asked.connections, asked.seconds + 15)
         attacker = multiprocessing.get_context("spawn").Process(target=attack, args=arguments, daemon=True)
         attacker.start()
-        await asyncio.sleep(2 * DRIP)  # until it has opened them all
     tally, healthy, failed = Tally(), Tally(), 0
-    end = time.perf_counter() + seconds
+    begin = time.perf_counter() + warm_up
+    end = begin + seconds
 
     async def ask(client: Client, path: str, into: Tally) -> None:
         nonlocal failed
         began = time.perf_counter()
         try:
-            into.add(await asyncio.wait_for(client.ask("GET", path), 10))
+            answer = await asyncio.wait_for(client.ask("GET", path), 10)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             client.close()
-            failed += 1
-            into.add(Answer(0, {}, b"", time.perf_counter() - began, 0))
+            answer = Answer(0, {}, b"", time.perf_counter() - began, 0)
+        if began > begin:
+            into.add(answer)
+            failed += not answer.status
 
     async def follow(job: str, cookies: dict[str, str]) -> None:
         client = Client(site.port, {"time_zone": "UTC", **cookies})
@@ -109,8 +112,9 @@ async def visit(
             await ask(Client(site.port, {}), "/healthz", healthy)
             await asyncio.sleep(1)
 
-    before = site.cpu()
     visits = asyncio.gather(probe(), *(follow(job, dict(cookies)) for job, cookies in people))
+    await asyncio.sleep(warm_up)
+    before = site.cpu()
     await asyncio.sleep(seconds * 0.9)
     memory, taken = footprint(site)
     await visits

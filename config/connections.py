@@ -4,6 +4,7 @@ https://gunicorn.org/asgi/
 """
 
 import asyncio
+import socket
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
@@ -16,6 +17,8 @@ STUCK_SECONDS = 60
 """A client that takes nothing of 64 kB for so long is cut off."""
 LAST_SECONDS = 15
 """How long a connection that is being closed may take for the last bytes."""
+UNSENT_BYTES = 64 * 1024
+"""What the kernel keeps of an answer that it can't send yet; by itself it would take megabytes for each slow client."""
 REFUSED = (
     b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
     b"Too many connections come from your address. Please try again in a while.\n"
@@ -86,6 +89,9 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         self.connections: set[Connection] = set()
 
     async def _serve(self) -> None:
+        for listener in self.sockets:
+            # Connections have it from the socket that takes them. https://man7.org/linux/man-pages/man7/tcp.7.html
+            listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         # The one place where it looks up what makes a connection.
         gasgi.ASGIProtocol = Connection
         await super()._serve()

@@ -5,6 +5,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -132,6 +133,27 @@ def test_who_takes_no_answer_is_cut_off(server: Server) -> None:
         wait_until(lambda: server.process.log.count("the large answer is closed") > before, what="it is given up")
         slow.settimeout(20)
         assert len(rest(slow)) < 30_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems than Linux do not tell what is unsent in /proc")
+def test_the_kernel_keeps_little_of_an_answer_that_is_not_taken(server: Server) -> None:
+    seen = [0]
+
+    def unsent() -> int:
+        """Bytes of all connections of the server together. https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html"""
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(int(line[4].partition(":")[0], 16) for line in lines if int(line[1][-4:], 16) == server.port)
+
+    def full() -> bool:
+        seen.append(unsent())
+        return seen[-1] == seen[-2] > 0
+
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        slow.connect(("127.0.0.1", server.port))
+        slow.sendall(b"GET /large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        wait_until(full, what="the kernel takes no more")
+        assert seen[-1] < 300_000
 
 
 def test_a_large_answer_arrives_whole(server: Server) -> None:
