@@ -38,6 +38,8 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             transport.write(REFUSED)
             transport.close()
             return
+        # https://man7.org/linux/man-pages/man7/tcp.7.html
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         self.worker.connections.add(self)
         super().connection_made(transport)
         # gunicorn sets no limit to the time until the head of a first request is whole; for later ones this one is.
@@ -89,9 +91,6 @@ class Worker(gasgi.ASGIWorker):  # type: ignore[misc]
         self.connections: set[Connection] = set()
 
     async def _serve(self) -> None:
-        for listener in self.sockets:
-            # Connections have it from the socket that takes them. https://man7.org/linux/man-pages/man7/tcp.7.html
-            listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         # The one place where it looks up what makes a connection.
         gasgi.ASGIProtocol = Connection
         await super()._serve()
