@@ -32,7 +32,8 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         """Take it, if there is room for one more of this client."""
         self._end: asyncio.TimerHandle | None = None
         self._transport = transport
-        self._source = source(transport.get_extra_info("peername")[0])
+        # There is no name of a peer that has gone already.
+        self._source = source((transport.get_extra_info("peername") or ("gone",))[0])
         self._taken = self.worker.crowd.enter(self._source)
         if not self._taken:
             transport.write(REFUSED)

@@ -106,7 +106,7 @@ class Front:
         forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         if self._behind_proxy and forwarded:
             return source(forwarded[-1].decode("latin-1").rpartition(",")[2].strip())
-        return source(scope["client"][0])
+        return source((scope["client"] or ("gone",))[0])
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send, client: str) -> None:
         body = SpooledTemporaryFile(self._small)  # noqa: SIM115 (closed below, when the thread is done with it)
