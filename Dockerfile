@@ -22,4 +22,4 @@ USER offload
 # The settings ask for a key; collecting static files uses none, and none stays in the image.
 RUN SECRET_KEY=unused SANDBOX=0 python manage.py collectstatic --noinput --verbosity 0
 EXPOSE 8000
-CMD ["gunicorn", "config.wsgi"]
+CMD ["gunicorn", "config.asgi"]

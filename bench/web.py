@@ -87,15 +87,15 @@ def offload(database: str, delay: float = 0.2) -> Iterator[Services]:
 def serve(settings: str = "config.settings", **environment: str) -> Iterator[Server]:
     """Serve the project of these settings on a free port, and end it with all its processes."""
     port = free_port()
-    application = "django.core.wsgi:get_wsgi_application()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--log-level", "error", application],
+        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--log-level", "error", "config.asgi"],
         cwd=ROOT,
         env={
             **os.environ,
             "PORT": str(port),
             "WEB_CONCURRENCY": str(PROCESSES),
             "DJANGO_SETTINGS_MODULE": settings,
+            "CONNECTIONS_PER_ADDRESS": "100000",  # all the clients of a bench have the same
             **environment,
         },
         start_new_session=True,

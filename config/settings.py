@@ -120,6 +120,8 @@ if options.SITE_ADDRESS:
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 HTTPS: bool = env.bool("HTTPS", False)
 BEHIND_PROXY: bool = env.bool("BEHIND_PROXY", False)
+# Connections of one client that each web process takes; behind a proxy, whose connections they all are, its requests.
+CONNECTIONS_PER_ADDRESS: int = env.int("CONNECTIONS_PER_ADDRESS", 256, validate=positive)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 # The limits of sign-in and mail count by the client's address: the last one that the proxy put into X-Forwarded-For.
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0

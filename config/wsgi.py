@@ -1,4 +1,4 @@
-"""The WSGI application that gunicorn serves."""
+"""The site as a WSGI application: what config.asgi asks on its threads."""
 
 import os
 

@@ -1,12 +1,14 @@
 """What gunicorn.conf.py promises to pages that wait."""
 
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection
 
 import psutil
 import pytest
@@ -19,7 +21,7 @@ from tests.processes import ROOT, Process, wait_until
 pytestmark = pytest.mark.stack
 
 MANY = 60
-GUNICORN = [sys.executable, "-m", "gunicorn", "config.wsgi"]
+GUNICORN = [sys.executable, "-m", "gunicorn", "config.asgi"]
 
 
 def test_a_connection_outlives_the_pause_between_two_polls() -> None:
@@ -70,6 +72,22 @@ def test_the_log_of_requests_holds_no_key_of_a_mailed_link() -> None:
         shortened = ("confirm-email/…/", "password/reset/key/1-…/")
         wait_until(lambda: all(re.search(line.format(path), web.log) for path in shortened), what="all is logged")
         assert "secret" not in web.log
+
+
+def test_a_strangers_large_body_is_refused_before_it_is_sent() -> None:
+    port = free_port()
+    web = Process(GUNICORN, {**os.environ, "PORT": str(port)}, name="web")
+    with ExitStack() as opened:
+        opened.callback(web.stop)
+        wait_until(lambda: _connections(web.pid, psutil.CONN_LISTEN).total() == 2, seconds=40, what="both listen")
+        connection = opened.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=20)))
+        connection.putrequest("POST", "/nowhere/")
+        connection.putheader("Content-Length", "100000")
+        connection.putheader("Accept", "application/json")
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert answer.status == 413
+        assert json.load(answer) == {"errors": {"__all__": ["Please sign in before you send so much."]}}
 
 
 def _connections(pid: int, status: str) -> Counter[int]:

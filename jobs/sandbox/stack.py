@@ -191,7 +191,7 @@ def commands() -> dict[str, list[str]]:
     found["network"] = manage("practice_network")
     # Honcho kills what has not ended 5 seconds after it was told to.
     found["worker"] = manage("rqworker", "--grace", "3")
-    found["web"] = [sys.executable, "-m", "gunicorn", "config.wsgi"]
+    found["web"] = [sys.executable, "-m", "gunicorn", "config.asgi"]
     return found
 
 

@@ -16,6 +16,11 @@ from .views import EVERYWHERE, wants_json
 
 STRANGERS_BYTES = 64 * 1024
 """The largest body of whoever is not signed in: sign-in and sign-up need much less."""
+HEAD_ONLY = "offload.head_only"
+"""Key in a request's META: a server that takes bodies whole asks whether it may take this one. 100 says yes.
+
+https://www.rfc-editor.org/rfc/rfc9110#section-15.2.1
+"""
 FIELDS_BYTES = 4 * 1024 * 1024
 """What a form may be larger than its files: fields (Django reads 2.5 MB of them) and what stands between its parts."""
 
@@ -39,6 +44,8 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
             return _refused(request, 413, _("Please sign in before you send so much."))
         if length > options.MEDIA_MAX_TOTAL_BYTES + FIELDS_BYTES:
             return _refused(request, 413, _("This is too much for one request. Please send fewer or smaller files."))
+        if HEAD_ONLY in request.META:
+            return HttpResponse(status=100)
         return get_response(request)
 
     return answer

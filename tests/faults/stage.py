@@ -128,7 +128,7 @@ class Web:
     def launch(self) -> None:
         """Start it, and don't wait for it."""
         self.has_answered = False
-        command = [sys.executable, "-m", "gunicorn", "config.wsgi"]
+        command = [sys.executable, "-m", "gunicorn", "config.asgi"]
         self.process = Process(command, self._env, name="web")
 
     def wait(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from jobs.web.body_limit import FIELDS_BYTES, STRANGERS_BYTES
+from jobs.web.body_limit import FIELDS_BYTES, HEAD_ONLY, STRANGERS_BYTES
 from tests.conftest import Offload
 
 JSON = {"Accept": "application/json"}
@@ -37,7 +37,7 @@ class Unread:
         return self.size
 
 
-def send(client: Client, path: str, length: int | str, **more: str):
+def send(client: Client, path: str, length: int | str, **more: Any):
     """A POST of a form whose body must not be read."""
     meta: dict[str, Any] = {"wsgi.input": Unread(1), "CONTENT_LENGTH": str(length), **more}
     return client.generic("POST", path, b"", "multipart/form-data; boundary=x", **meta)
@@ -91,6 +91,12 @@ def test_text_in_other_letters_than_those_of_utf_8_is_refused(client: Client, pa
         assert answer.status_code == 415
         assert "Please send text as UTF-8." in answer.content.decode()
     assert client.generic("GET", path, content_type="text/html; charset=UTF-8").status_code != 415
+
+
+def test_a_server_that_takes_bodies_whole_may_ask_before(ann: Client, client: Client) -> None:
+    asks = {HEAD_ONLY: True}
+    assert send(ann, "/jobs/new/media/", STRANGERS_BYTES + 1, **asks).status_code == 100
+    assert send(client, "/jobs/new/media/", STRANGERS_BYTES + 1, **asks).status_code == 413
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def serving() -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(256)
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, "--bind", f"fd://{listener.fileno()}", "config.wsgi"],
+            [sys.executable, "-m", __name__, "--bind", f"fd://{listener.fileno()}", "config.asgi"],
             cwd=options.BASE_DIR,
             # Reached as it is, whatever stands in front of the site.
             env={**os.environ, "ALLOWED_HOSTS": "127.0.0.1", "HTTPS": "0", "WEB_CONCURRENCY": str(PROCESSES)},
