@@ -23,7 +23,7 @@ class Dripping:
         self.served = 0
         """How many clients have come to the point where it drips."""
         self.left = 0
-        """How many of them have closed the connection."""
+        """How many clients have closed the connection, wherever."""
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._threads.append(Thread(target=self._accept))
 
@@ -40,23 +40,26 @@ class Dripping:
                 thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            for number, piece in enumerate(self._pieces):
-                if number:
-                    heard = connection.recv(65536)
-                    while self._pieces[number - 1].startswith(b"354") and b"\r\n.\r\n" not in heard:
-                        heard += connection.recv(65536)
-                connection.sendall(piece)
-            with self._lock:
-                self.served += 1
+        with connection:
             try:
-                for _ in range(BYTES):
-                    connection.sendall(self._drop)
-                    if self._closed.wait(PAUSE_SECONDS):
-                        return
+                self._talk(connection)
             except OSError:
                 with self._lock:
                     self.left += 1
+
+    def _talk(self, connection: socket.socket) -> None:
+        for number, piece in enumerate(self._pieces):
+            if number:
+                heard = connection.recv(65536)
+                while self._pieces[number - 1].startswith(b"354") and heard and b"\r\n.\r\n" not in heard:
+                    heard += connection.recv(65536)
+            connection.sendall(piece)
+        with self._lock:
+            self.served += 1
+        for _ in range(BYTES):
+            connection.sendall(self._drop)
+            if self._closed.wait(PAUSE_SECONDS):
+                return
 
     def __enter__(self) -> "Dripping":
         self._threads[0].start()

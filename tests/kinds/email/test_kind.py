@@ -137,7 +137,7 @@ DRIPS = {
 @pytest.mark.parametrize("where", DRIPS)
 def test_a_mail_server_that_drips_is_left_with_nothing_kept_open(mail, attempt, settings, offload, where):
     pieces, encrypted = DRIPS[where]
-    offload(EXCHANGE_SECONDS=0.3)
+    offload(EXCHANGE_SECONDS=0.5)
     settings.EMAIL_TIMEOUT = 60
     if encrypted:
         setattr(settings, encrypted, True)
