@@ -37,6 +37,7 @@ FOR_USERS = (
     "/accounts/email/",
     "/accounts/reauthenticate/",
     "/accounts/sessions/",
+    "/accounts/second-factor/",
     "/export/",
     "/erasure/",
 )

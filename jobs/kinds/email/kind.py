@@ -64,12 +64,15 @@ class EmailKind(Kind):
         }
 
     def belongings(self, owner_id: OwnerKey) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
-        """The addresses of the account, and where somebody signed in to it if the site keeps that."""
+        """The addresses of the account, and its sessions and second factors if the site keeps such."""
         addresses = EmailAddress.objects.filter(user=owner_id).order_by("pk")
         yield "addresses", addresses.values("email", "verified", "primary").iterator()
         if apps.is_installed("allauth.usersessions"):
             sessions = apps.get_model("usersessions", "UserSession")._default_manager.filter(user=owner_id)
             yield "sessions", sessions.order_by("pk").values("created_at", "ip", "user_agent").iterator()
+        if apps.is_installed("allauth.mfa"):
+            factors = apps.get_model("mfa", "Authenticator")._default_manager.filter(user=owner_id)
+            yield "second_factors", factors.order_by("pk").values("type", "created_at", "last_used_at").iterator()
 
     def forget_owner(self, owner_id: OwnerKey) -> None:
         """Delete the mails to this person that are nobody's: those that were asked for without being signed in."""
