@@ -193,6 +193,7 @@ def test_recovery_codes_are_shown_once_and_can_be_kept(owner, key, codes):
     (kept,) = re.findall(r'href="data:text/plain;charset=utf-8,([^"]+)"', page.text)
     assert len(unquote(kept).split()) == 10
     assert not set(codes) & set(unquote(kept).split())
+    assert "no-store" in page["Cache-Control"]
 
 
 def test_a_recovery_code_signs_in_once_and_that_is_told(codes, attempt, mail_server):
