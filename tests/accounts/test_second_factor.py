@@ -296,6 +296,20 @@ def test_where_browsers_have_no_passkeys_the_page_says_so(owner, settings, host,
     assert ("Passkeys work where" in page) is not possible
 
 
+# --- Fresh sign-ins --------------------------------------------------------------------------------------------------
+
+
+def test_what_was_asked_for_is_done_after_a_code_in_place_of_the_password(owner, key, settings):
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
+    answer = owner.post(reverse("account_email"), {"action_add": "", "email": "second@example.org"})
+    (way,) = re.findall(r'href="([^"]+)">Use a code', owner.get(answer.url).text)
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+    next_period(settings)
+    wanted = {"code": code_of(key, settings), "next": reverse("account_email")}
+    assert owner.post(way, wanted).url == reverse("account_email")
+    assert "second@example.org" in owner.get(reverse("account_email")).text
+
+
 # --- Addresses, copies, erasure --------------------------------------------------------------------------------------
 
 
