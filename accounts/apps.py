@@ -11,4 +11,4 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to allauth's signals, and register the system checks."""
-        from accounts import checks, notices, security  # noqa: F401
+        from accounts import checks, notices, security, unconfirmed  # noqa: F401

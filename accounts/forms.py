@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.second_factor import MOST_PASSKEYS
-from accounts.unconfirmed import keep_password, waiting_account
+from accounts.unconfirmed import keep_password, wait_anew, waiting_account
 
 LONGEST_NAME = 100
 """Characters of a passkey's name."""
@@ -47,7 +47,11 @@ class SignupForm(forms.SignupForm):  # type: ignore[misc]  # allauth comes witho
     def save(self, request: HttpRequest) -> Any:
         """The account that waits for the address, made if there is none. The password stays with the session."""
         hashed = make_password(self.cleaned_data.pop("password1"))
-        user = waiting_account(self.cleaned_data["email"]) or super().save(request)
+        user = waiting_account(self.cleaned_data["email"])
+        if user is None:
+            user = super().save(request)
+        else:
+            wait_anew(user)
         keep_password(request, user, hashed)
         return user
 

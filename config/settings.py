@@ -67,6 +67,7 @@ _VARIABLES: dict[str, tuple[str, Callable[..., Any]]] = {
     "HOST": ("HOST", env.str),
     "PORT": ("PORT", env.int),
     "SITE_ADDRESS": ("SITE_ADDRESS", env.str),
+    "UNCONFIRMED_DAYS": ("UNCONFIRMED_DAYS", env.int),
     "STAFF_SECOND_FACTOR": ("STAFF_SECOND_FACTOR", env.bool),
     "SANDBOX": ("SANDBOX", env.bool),
     "SANDBOX_URL": ("SANDBOX_URL", env.str),

@@ -1,6 +1,7 @@
 """All that a kind's code may import from the core. docs/adding-a-kind.md walks through it."""
 
 from .conf import options
+from .core.leftovers import tidying
 from .core.lifecycle import cancel, delete, resume, submit
 from .core.processes import end_with_parent
 from .core.waiting import wait_of
@@ -57,6 +58,7 @@ __all__ = [
     "resume",
     "search_by_owner",
     "submit",
+    "tidying",
     "visitor_of",
     "wait_of",
     "worded",
