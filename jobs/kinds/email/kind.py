@@ -42,6 +42,8 @@ class EmailKind(Kind):
     max_attempts = 8
     time_limit = timedelta(minutes=1)
     backoff = timedelta(seconds=10)
+    # One of them tells that the account is being deleted.
+    ends_before_erasure = True
     nav = ((gettext_lazy("E-mail and password"), "account_email"),)
     summary_template = "email/_result.html"
     sentences = SENTENCES
