@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import re
 import struct
 import time
@@ -234,6 +235,16 @@ def test_a_right_code_gives_the_guesses_of_a_source_not_back(codes):
     assert client.post(AUTHENTICATE, {"code": codes[0]}, REMOTE_ADDR="192.0.2.1").status_code == 302
     assert sign_in(Client(), "somebody@example.org", "wrong", REMOTE_ADDR="192.0.2.1").status_code == 400
     assert "Too many failed" in sign_in(Client(), TAKEN, REMOTE_ADDR="192.0.2.1").text
+
+
+def test_the_log_tells_of_factors_and_of_wrong_codes(key, confirmed, settings, caplog):
+    caplog.set_level(logging.INFO, "accounts.security")
+    client = Client()
+    enter(client, "000000")
+    client.post(AUTHENTICATE, {"code": code_of(key, settings)})
+    said = [record.getMessage() for record in caplog.records if record.name == "accounts.security"]
+    who = f"user={confirmed.pk} source=127.0.0.1"
+    assert said == [f"wrong code: {who}", f"signed in: {who} by=password+totp"]
 
 
 # --- Passkeys, as far as they need no browser (tests/browser/test_passkeys.py has one) --------------------------------
