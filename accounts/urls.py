@@ -7,8 +7,7 @@ from typing import Any
 from allauth.account import urls as allauth_urls
 from allauth.mfa import urls as mfa_urls
 from allauth.usersessions import urls as session_urls
-from django.http import Http404, HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
@@ -28,11 +27,7 @@ def with_status(view: View) -> View:
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            response = view(request, *args, **kwargs)
-        except Http404:
-            # Confirmed twice with one link: the page itself explains that.
-            return redirect(request.path)
+        response = view(request, *args, **kwargs)
         if isinstance(response, TemplateResponse) and response.status_code == 200:
             context = response.context_data or {}
             if context.get("token_fail") or context.get("confirmation", True) is None:

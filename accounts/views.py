@@ -23,7 +23,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -47,8 +47,11 @@ class ConfirmEmailView(views.ConfirmEmailView):  # type: ignore[misc]  # allauth
         return self._sign_in() if self.object and self._is_of_others() else response
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Confirm."""
-        self.object = self.get_object()
+        """Confirm. A link that was used already leads to the page that explains that."""
+        try:
+            self.object = self.get_object()
+        except Http404:
+            return redirect(self.request.path)
         self.logout_other_user(self.object)
         if self._is_of_others():
             return self._sign_in()

@@ -1,53 +1,15 @@
 """Passkeys in a real browser, whose authenticator is a virtual one: https://www.w3.org/TR/webauthn-3/#sctn-automation"""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from allauth.mfa.models import Authenticator
-from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from tests.accounts.conftest import PASSWORD, confirmed  # noqa: F401 (fixture)
+from tests.accounts.conftest import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 INDEX = "/accounts/second-factor/"
 SIGN_IN = "/accounts/login/"
-
-
-@pytest.fixture
-def with_authenticator() -> Callable[..., Callable[..., Any]]:
-    """Give a page's browser a device that can hold passkeys. Returns a function that commands it."""
-
-    def with_authenticator(page: Page, **options: Any) -> Callable[..., Any]:
-        session = page.context.new_cdp_session(page)
-        session.send("WebAuthn.enable")
-        usual = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
-        usual |= {"isUserVerified": True, "automaticPresenceSimulation": True, **options}
-        device = session.send("WebAuthn.addVirtualAuthenticator", {"options": usual})["authenticatorId"]
-
-        def command(name: str, **values: Any) -> Any:
-            return session.send(f"WebAuthn.{name}", {"authenticatorId": device, **values})
-
-        return command
-
-    return with_authenticator
-
-
-@pytest.fixture
-def owner(open_page, confirmed: User) -> Page:  # noqa: F811 (fixture)
-    """A browser in which the owner has signed in, and given the password once more."""
-    page: Page = open_page(SIGN_IN)
-    page.get_by_label("Email").fill(confirmed.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url("**/jobs/")
-    page.goto("/accounts/second-factor/webauthn/add/")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Go on").click()
-    page.wait_for_url("**/webauthn/add/")
-    return page
 
 
 def add(page: Page, name: str, *, alone: bool = True) -> None:
@@ -156,7 +118,7 @@ def test_the_same_device_twice_is_told(owner: Page, with_authenticator) -> None:
     assert Authenticator.objects.filter(type="webauthn").count() == 1
 
 
-def test_without_javascript_the_pages_say_what_is_missing(open_page, confirmed: User) -> None:  # noqa: F811 (fixture)
+def test_without_javascript_there_is_no_button_that_does_nothing(open_page) -> None:
     page = open_page(SIGN_IN, java_script_enabled=False)
     expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
     expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
