@@ -19,8 +19,8 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import DEFAULT_DB_ALIAS, router
-from django.db.models import Exists, Q, Subquery
-from django.db.models.functions import Now
+from django.db.models import Q, Subquery, Value
+from django.db.models.functions import Coalesce, Now
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -115,15 +115,20 @@ def _theirs() -> JobQuerySet:
 
 
 def _still_theirs() -> JobQuerySet:
-    """The same while the session is there, with the password's hash of the user while the account is open."""
+    """The same, each `hashed`: the password of the user as it is kept, "" if no open account is known, and None if the
+    session is not there any more.
+
+    As one value within another PostgreSQL plans it in half the time that conditions of the jobs take.
+    """
     users = get_user_model()
     active = {"is_active": True} if any(field.name == "is_active" for field in users._meta.concrete_fields) else {}
     user = users._base_manager.filter(pk=Given("owner", FIELDS["owner_id"]), **active)
-    jobs = _theirs().annotate(hashed=Subquery(user.values("password")))
-    if sessions := _session_rows(settings.SESSION_ENGINE):
-        key = Given("session_key", sessions._meta.get_field("session_key"))
-        jobs = jobs.filter(Exists(sessions._base_manager.filter(session_key=key, expire_date__gt=Now())))
-    return jobs
+    hashed: Coalesce | Subquery = Coalesce(Subquery(user.values("password")), Value(""))
+    if rows := _session_rows(settings.SESSION_ENGINE):
+        key = Given("session_key", rows._meta.get_field("session_key"))
+        session = rows._base_manager.filter(session_key=key, expire_date__gt=Now())
+        hashed = Subquery(session.annotate(hashed=hashed).values("hashed"))
+    return _theirs().annotate(hashed=hashed)
 
 
 _SHOWN = FIELDS.keys() - set(UNSEEN)
@@ -150,12 +155,11 @@ def follow(ids: Iterable[UUID], request: HttpRequest) -> list[Job]:
     named, visitor, user_hash = said.rsplit(".", 2)
     owner = FIELDS["owner_id"].to_python(named) if named else None
     jobs: list[Any] = _FOLLOW.rows(job_ids=list(ids), owner=owner, visitor=visitor or None, session_key=session_key)
-    if jobs and named:
-        users = get_user_model()
-        user = users.from_db(DEFAULT_DB_ALIAS, [users._meta.pk.attname, "password"], [owner, jobs[0].hashed])
-        if jobs[0].hashed is None or not constant_time_compare(user.get_session_auth_hash(), user_hash):
-            return []
-    return jobs
+    if not jobs or jobs[0].hashed is None:
+        return []
+    users = get_user_model()
+    user = users.from_db(DEFAULT_DB_ALIAS, [users._meta.pk.attname, "password"], [owner, jobs[0].hashed])
+    return jobs if not named or constant_time_compare(user.get_session_auth_hash(), user_hash) else []
 
 
 def _sessions() -> SessionBase:
