@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.security import tell_of_guess
 from jobs.contract import Job, jobs_of, visitor_of
 from jobs.kinds.email.backend import JobEmailBackend, recipient
 from jobs.kinds.email.kind import mailbox
@@ -28,8 +29,8 @@ SESSION_KEY = "offload_newest_mail"
 NOTICE = "is_notice"
 """In the context of a mail that only tells of a change."""
 ALLAUTH = "allauth.account"
-GUESSES_ANYWHERE = "login_failed_anywhere"
-"""A limit in ACCOUNT_RATE_LIMITS."""
+GUESSES_FROM_SOURCE, GUESSES_ANYWHERE = "login_failed_from_source", "login_failed_anywhere"
+"""Limits in ACCOUNT_RATE_LIMITS."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth comes without types
@@ -37,6 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth co
 
     allauth counts wrong passwords for an address wherever they come from (`login_failed`), so that a few from anywhere
     keep its owner out. Here that limit is for an address and a source together, and GUESSES_ANYWHERE for the address.
+    What a source may guess has a limit of its own, which a right code of some account's second factor does not clear.
     """
 
     def clean_email(self, email: str) -> str:
@@ -80,13 +82,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth co
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count a guess, which success takes back. Raises ValidationError after too many."""
-        super().pre_authenticate(request, **credentials)
-        # Only after its own limit has let it through: one source alone must not use up what all have together.
-        address = super()._get_login_attempts_cache_key(request, **credentials)
-        anywhere = ratelimit.consume(request, app=ALLAUTH, action=GUESSES_ANYWHERE, key=address)
-        if not anywhere:
-            raise self.validation_error("too_many_login_attempts")
-        self._login_failed_rl_usage.usage += anywhere.usage
+        try:
+            super().pre_authenticate(request, **credentials)
+            # Only after its own limits have let it through: one source alone must not use up what all have together.
+            address = super()._get_login_attempts_cache_key(request, **credentials)
+            for action in (GUESSES_FROM_SOURCE, GUESSES_ANYWHERE):
+                counted = ratelimit.consume(request, app=ALLAUTH, action=action, key=address)
+                if not counted:
+                    raise self.validation_error("too_many_login_attempts")
+                self._login_failed_rl_usage.usage += counted.usage
+        except ValidationError:
+            tell_of_guess("too many guesses", request, credentials)
+            raise
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         return f"{super()._get_login_attempts_cache_key(request, **credentials)} {ratelimit.get_ip(request)}"

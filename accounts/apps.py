@@ -10,5 +10,5 @@ class AccountsConfig(AppConfig):
     label = "offload_accounts"
 
     def ready(self) -> None:
-        """Listen to allauth's signals."""
-        from accounts import notices  # noqa: F401
+        """Listen to allauth's signals, and register the system checks."""
+        from accounts import checks, notices, security, unconfirmed  # noqa: F401

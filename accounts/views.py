@@ -1,4 +1,4 @@
-"""Confirming an address, and asking for the mail again."""
+"""Confirming an address, asking for the mail again, ending a session, and the way of staff into the admin."""
 
 from typing import Any
 
@@ -11,17 +11,26 @@ from allauth.account.internal.flows.email_verification import (
 from allauth.account.models import EmailAddress
 from allauth.account.stages import EmailVerificationStage, LoginStageController
 from allauth.account.utils import has_verified_email, user_pk_to_url_str
+from allauth.mfa.adapter import get_adapter as get_mfa_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.webauthn.views import ReauthenticateWebAuthnView
+from allauth.usersessions.internal.flows.sessions import end_sessions
+from allauth.usersessions.models import UserSession
 from django.contrib import messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from accounts.adapter import next_mail_from
+from accounts.second_factor import may_enter_admin
 from accounts.unconfirmed import hand_over
 
 
@@ -38,8 +47,11 @@ class ConfirmEmailView(views.ConfirmEmailView):  # type: ignore[misc]  # allauth
         return self._sign_in() if self.object and self._is_of_others() else response
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Confirm."""
-        self.object = self.get_object()
+        """Confirm. A link that was used already leads to the page that explains that."""
+        try:
+            self.object = self.get_object()
+        except Http404:
+            return redirect(self.request.path)
         self.logout_other_user(self.object)
         if self._is_of_others():
             return self._sign_in()
@@ -102,3 +114,37 @@ def resend(request: HttpRequest) -> HttpResponse:
         return redirect(page)
     moment = next_mail_from(request, request.POST.get("email", ""))
     return render(request, "account/too_soon.html", {"page": page, "moment": moment}, status=429)
+
+
+class ReauthenticatePasskeyView(ReauthenticateWebAuthnView):  # type: ignore[misc]  # allauth comes without types
+    """allauth's page that asks for a passkey once more."""
+
+    def form_invalid(self, form: Form) -> HttpResponse:
+        """Say what was wrong, here. (allauth's leads away, to the sign-in.)"""
+        super().form_invalid(form)
+        return redirect(self.passthrough_next_url(self.request.path))
+
+
+@require_POST
+@login_required
+def end_session(request: HttpRequest, pk: int) -> HttpResponse:
+    """Sign somebody out elsewhere: from one of the sessions of whoever is signed in. To others it does not exist."""
+    session = get_object_or_404(UserSession, pk=pk, user=request.user)
+    end_sessions(request, [session])
+    messages.info(request, _("You are signed out there."))
+    return redirect("usersessions_list")
+
+
+def enter_admin(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """Where the admin sends staff whom it does not let in yet: to the second factor that is missing.
+
+    In place of Django's own form, which asks for no second factor and has no limit on guesses. extra_context: what that
+    would show besides.
+    """
+    if may_enter_admin(request):
+        return redirect("admin:index")
+    if get_mfa_adapter().is_mfa_enabled(request.user, [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]):
+        wanted = request.GET.get(REDIRECT_FIELD_NAME, resolve_url("admin:index"))
+        return redirect_to_login(wanted, resolve_url("mfa_reauthenticate"))
+    messages.info(request, _("To enter the administration you need a second factor. Set one up here."))
+    return redirect("mfa_index")

@@ -69,6 +69,8 @@ _VARIABLES: dict[str, tuple[str, Callable[..., Any]]] = {
     "HOST": ("HOST", env.str),
     "PORT": ("PORT", env.int),
     "SITE_ADDRESS": ("SITE_ADDRESS", env.str),
+    "UNCONFIRMED_DAYS": ("UNCONFIRMED_DAYS", env.int),
+    "STAFF_SECOND_FACTOR": ("STAFF_SECOND_FACTOR", env.bool),
     "SANDBOX": ("SANDBOX", env.bool),
     "SANDBOX_URL": ("SANDBOX_URL", env.str),
     "SANDBOX_ORIGINS": ("SANDBOX_ORIGINS", env.list),
@@ -187,6 +189,7 @@ INSTALLED_APPS = [
     "accounts",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     # Lists people's sessions, so that they can end them.
     "allauth.usersessions",
     "csp",
@@ -206,6 +209,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "jobs.web.no_store.middleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -347,15 +351,36 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 # A mail about each such change.
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 # Over allauth's own: amount/time/of what. `key` is the address, with `login_failed` the address and the source
-# together; `ip` is the source (of IPv6 its /64 network).
+# together, or the account whose second factor is guessed; `ip` is the source (of IPv6 its /64 network).
 ACCOUNT_RATE_LIMITS = {
     "confirm_email": "1/3m/key,3/h/key,10/d/key",
     "reset_password": "20/m/ip",
     "reset_password_mail": "3/h/key,10/d/key",
-    "login_failed": "10/m/ip,100/h/ip,5/5m/key,20/d/key",
+    "login_failed": "5/5m/key,20/d/key",
+    "login_failed_from_source": "10/m/ip,100/h/ip",
     "login_failed_anywhere": "200/h/key",
     "change_password": "5/m/user,20/d/user",
 }
+
+MFA_ADAPTER = "accounts.second_factor.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "add_webauthn": "accounts.forms.AddPasskeyForm",
+    "authenticate_webauthn": "accounts.forms.AuthenticatePasskeyForm",
+    "edit_webauthn": "accounts.forms.EditPasskeyForm",
+    "login_webauthn": "accounts.forms.LoginPasskeyForm",
+    "reauthenticate_webauthn": "accounts.forms.ReauthenticatePasskeyForm",
+}
+# Such a sign-in asks the passkey itself for a PIN or a fingerprint, so it is two factors in one.
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# Nobody gets a second factor before a first address is confirmed: nobody can sign in until then. So an address that is
+# added later may wait for its mail.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# No tolerance for clocks that are wrong: allauth remembers a used code for one period, after which a tolerated one
+# would count again.
+MFA_TOTP_TOLERANCE = 0
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}
 
 # Every mail that Django sends becomes a job; the job's worker speaks SMTP with the server of EMAIL_URL.
 EMAIL_BACKEND = "jobs.kinds.email.backend.JobEmailBackend"

@@ -228,6 +228,12 @@ class Options:
         lambda _: "",
         "Address of the site in mails and where other sites send people back; none: the request's host.",
     )
+    UNCONFIRMED_DAYS = Option(
+        whole(0, 36_500), 7, "Days after which a sign-up whose address nobody confirmed is deleted; 0: it is kept."
+    )
+    STAFF_SECOND_FACTOR = Option(
+        YES_OR_NO, False, "Whether staff enter the admin only in a session that has shown a second factor."
+    )
     EMBEDDED = Option(
         YES_OR_NO, False, "Whether the site brings its own database, Redis and secret key: for one machine only."
     )

@@ -2,6 +2,7 @@
 
 from .conf import options
 from .core.exchanges import connect, exchange, look_up
+from .core.leftovers import tidying
 from .core.lifecycle import cancel, delete, resume, submit
 from .core.processes import end_with_parent
 from .core.waiting import wait_of
@@ -63,6 +64,7 @@ __all__ = [
     "resume",
     "search_by_owner",
     "submit",
+    "tidying",
     "visitor_of",
     "wait_of",
     "worded",

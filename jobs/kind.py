@@ -246,6 +246,9 @@ class Kind:
     holds_line: ClassVar[bool] = False
     """What happens on a resource behind a job that failed for good. False: the next one runs. True: what follows builds
     on it, so the line waits until the failed job is tried again (it keeps its place), skipped or cancelled."""
+    ends_before_erasure: ClassVar[bool] = False
+    """What becomes of its unfinished jobs when their owner's account is deleted. False: they are cancelled. True: they
+    come to their end first, since they tell somebody something."""
     urls: ClassVar[str | None] = None
     """Dotted path of a URLconf of the kind's own pages, served below /<name>/."""
     nav: ClassVar[tuple[tuple[Text, str], ...]] = ()

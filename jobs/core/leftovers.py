@@ -13,12 +13,15 @@ from typing import Any
 
 from django.db.models.functions import Now
 from django.db.models.signals import pre_delete
-from django.dispatch import receiver
+from django.dispatch import Signal, receiver
 
 from ..kind import kind_named
 from ..models import Job, Leftover
 
 logger = logging.getLogger(__name__)
+
+tidying = Signal()
+"""Sent once a minute by one worker: delete what you keep and nobody needs any more, some hundred rows at a time."""
 
 BATCH = 200
 """The most jobs forgotten in one go."""

@@ -123,6 +123,7 @@ class Rows(Statement, Generic[Row]):
 
     def __init__(self, model: type[Row], names: Collection[str], depends_on: Callable[[], Any] = lambda: None) -> None:
         super().__init__(depends_on)
+        self._annotations: Sequence[str] = ()
         self._model = model
         fields = [field for field in model._meta.concrete_fields if field.attname in names]
         self._columns = [field.get_col(model._meta.db_table) for field in fields]
@@ -138,7 +139,11 @@ class Rows(Statement, Generic[Row]):
         for index, convert, column in self._converters(connection.vendor):
             for row in found:
                 row[index] = convert(row[index], column, connection)
-        return [self._model.from_db(connection.alias, self._names, row) for row in found]
+        made = [self._model.from_db(connection.alias, self._names, row) for row in found]
+        for index, name in enumerate(self._annotations, len(self._names)):
+            for one, row in zip(made, found, strict=True):
+                setattr(one, name, row[index])
+        return made
 
     def _look_up_converters(self, _vendor: str) -> list[tuple[int, Callable[..., Any], Col]]:
         """What is done to which value of a row, by index, between the driver and the model."""
@@ -166,14 +171,21 @@ class UpdateReturning(Rows[Row]):
 
 
 class Select(Rows[Row]):
-    """A SELECT. build: gives the rows; their conditions may hold `Given`."""
+    """A SELECT. build: gives the rows; their conditions and annotations (texts) may hold `Given`."""
 
-    def __init__(self, model: type[Row], names: Collection[str], build: Callable[[], QuerySet[Row]]) -> None:
-        super().__init__(model, names)
+    def __init__(
+        self,
+        model: type[Row],
+        names: Collection[str],
+        build: Callable[[], QuerySet[Row]],
+        depends_on: Callable[[], Any] = lambda: None,
+    ) -> None:
+        super().__init__(model, names, depends_on)
         self._build = build
 
     def _compile(self) -> tuple[str, Sequence[Any]]:
         rows = self._build().only(*(column.target.name for column in self._columns))
+        self._annotations = tuple(rows.query.annotation_select)
         sql, parameters = rows.query.get_compiler(connection=connection).as_sql()
         return sql, parameters
 

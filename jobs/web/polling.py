@@ -34,7 +34,7 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
             with suppress(ValueError), time_zone.of(request):
                 ids = asked_for(request)
                 if 1 <= len(ids) <= AT_ONCE:
-                    jobs = access.find(ids, access.vouched(request))
+                    jobs = access.follow(ids, request)
                     if len(jobs) == len(ids):
                         return job_status.several_response(request, jobs, gone=())
         return get_response(request)

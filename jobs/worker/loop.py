@@ -291,6 +291,8 @@ class OffloadWorker(rq.Worker):
                 sweep.settle()
             if self._is_due("lines", sweep.LINES_SECONDS):
                 sweep.mend_lines()
+            if self._is_due("tidy", sweep.TIDY_SECONDS):
+                sweep.tidy()
             self._with_redis(sweep.push_missing)
 
     def _shut_down(self) -> None:

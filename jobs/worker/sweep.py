@@ -42,6 +42,9 @@ LINES_SECONDS = 60.0
 """How often lines are looked at, after a restart at once. That takes a few µs for each job that waits for its turn, and
 finds something only if a process died at the wrong moment."""
 
+TIDY_SECONDS = 60.0
+"""How often to ask apps of the site to delete what nobody needs any more."""
+
 LOOK_SECONDS = 1.0
 """One look ends after this time, whatever is left: the leader has leases of its own to renew."""
 
@@ -108,6 +111,11 @@ def mend_lines() -> None:
     for resource in waiting.order_by().values_list("resource", flat=True).distinct()[:BATCH]:
         lifecycle.pass_turn(resource)
         logger.warning("resource %s: its first job was deleted, the next has the turn", resource)
+
+
+def tidy() -> None:
+    """Ask apps of the site to delete what nobody needs any more. What goes wrong there is logged, and no more."""
+    leftovers.tidying.send_robust(sender=None)
 
 
 def push_missing() -> None:

@@ -1,5 +1,7 @@
 """Whoever finds an open browser can't take the account with it, and its owner is told what was changed."""
 
+import re
+
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
@@ -8,6 +10,7 @@ from django.urls import reverse
 
 from jobs.models import Job, Status
 from tests.accounts.conftest import PASSWORD, sign_in
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +71,36 @@ def test_addresses_are_changed_by_whoever_knows_the_password(hijacked, confirmed
     assert address in text
     assert "from the address 127.0.0.1" in text
     assert reverse("account_reset_password") in text
+
+
+def test_an_address_that_was_typed_is_added_after_a_wrong_and_a_right_password(hijacked):
+    """With what the pages' own forms hold, and wherever the page was opened from."""
+    page = hijacked.get(f"{reverse('account_email')}?from=elsewhere").text
+    (form,) = [form for form in page.split("<form")[1:] if "action_add" in form]
+    (action,) = re.findall(r'action="([^"]+)"', form)
+    answer = hijacked.post(action, {"action_add": "", "email": SECOND})
+    for password in ("wrong", PASSWORD):
+        (target,) = re.findall(r'name="next" value="([^"]+)"', hijacked.get(answer.url).text)
+        done = hijacked.post(answer.url, {"password": password, "next": target})
+    assert done.url == reverse("account_email")
+    assert EmailAddress.objects.filter(email=SECOND).exists()
+
+
+FORMS = (
+    "account/email",
+    "mfa/totp/*_form",
+    "mfa/recovery_codes/generate",
+    "mfa/webauthn/*_form",
+    "mfa/webauthn/*_delete",
+)
+
+
+@pytest.mark.parametrize("pages", FORMS)
+def test_every_form_that_may_be_shown_in_place_of_the_password_page_says_where_it_goes(pages):
+    for path in (ROOT / "accounts" / "templates").glob(f"{pages}.html"):
+        forms = re.findall(r"<form[^>]*>", path.read_text())
+        assert forms
+        assert [form for form in forms if " action=" not in form] == []
 
 
 def test_the_password_is_asked_for_again_after_five_minutes(hijacked, settings):

@@ -1,15 +1,20 @@
 """Whoever signs up with the address of a stranger gets nothing by it, and keeps nothing from the stranger."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from jobs.models import Job
+from jobs.worker import sweep
 from tests.accounts.conftest import PASSWORD, sign_in, sign_up, signed_in_to
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +133,70 @@ def test_whoever_confirmed_and_chose_no_password_asks_for_a_new_one(client, atta
     form: Any = later.get(newest_link())
     choose(later, form.url)
     assert sign_in(later, password=CHOSEN).url == reverse("offload:list")
+
+
+# --- Nobody confirms -------------------------------------------------------------------------------------------------
+
+
+def later(days: float) -> None:
+    """Let so many days pass, and a worker tidy up."""
+    User.objects.update(date_joined=F("date_joined") - timedelta(days=days))
+    sweep.tidy()
+
+
+def test_a_sign_up_that_nobody_confirms_goes_with_its_mails_after_a_week(client, attempt, mail_server):
+    sign_up(client)
+    attempt(Job.objects.get())
+    sign_up(Client())
+    later(6.9)
+    assert (User.objects.count(), Job.objects.count()) == (1, 2)
+    later(0.2)
+    assert not User.objects.exists()
+    assert not EmailAddress.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_whoever_confirms_too_late_is_told_and_can_sign_up_again(client, confirm_path, newest_link, settings):
+    later(8)
+    settings.ACCOUNT_LOGIN_TIMEOUT = -1  # the session waited for an hour only
+    for answer in (client.get(confirm_path), Client().get(client.post(confirm_path).url)):
+        assert answer.status_code == 410
+        assert "A sign-up that nobody confirms is deleted after some days." in answer.text
+    assert client.get(reverse("account_email_verification_sent")).status_code == 200
+    assert client.post(reverse("account_resend")).url == reverse("account_login")
+    settings.ACCOUNT_LOGIN_TIMEOUT = 3600
+    sign_up(client)
+    assert client.post(newest_link()).url == reverse("offload:list")
+
+
+def test_a_second_sign_up_has_the_whole_time(client, newest_link):
+    sign_up(client)
+    later(6)
+    sign_up(client)
+    later(6)
+    assert client.post(newest_link()).url == reverse("offload:list")
+
+
+def test_nobody_else_is_deleted(client, confirmed, staff, newest_link, offload):
+    User.objects.create_user("shell", "shell@example.org", PASSWORD)
+    User.objects.create_user("admin", "admin@example.org", None)
+    sign_up(client)
+    client.post(newest_link())
+    EmailAddress.objects.create(user=confirmed, email="second@example.org")
+    later(100)
+    assert set(User.objects.values_list("username", flat=True)) == {"ann", "taken", "staff", "shell", "admin"}
+    sign_up(Client(), "late@example.org")
+    offload(UNCONFIRMED_DAYS=0)
+    later(100)
+    assert User.objects.filter(email="late@example.org").exists()
+
+
+def test_sessions_that_have_run_out_are_deleted(client, attacker, confirmed):
+    for one in (client, attacker):
+        one.force_login(confirmed)
+    Session.objects.filter(pk=client.session.session_key).update(expire_date=timezone.now() - timedelta(seconds=1))
+    sweep.tidy()
+    assert Session.objects.get().pk == attacker.session.session_key
 
 
 # --- Accounts that others made ---------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from tests.accounts.conftest import PASSWORD, confirmed  # noqa: F401 (fixture)
 from tests.processes import ROOT
 
 OpenPage = Callable[..., Page]
@@ -74,3 +75,40 @@ def open_page(chromium: Browser, live_server, redis) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert not problems
+
+
+@pytest.fixture
+def with_authenticator() -> Callable[..., Callable[..., Any]]:
+    """Give a page's browser a device that can hold passkeys: https://www.w3.org/TR/webauthn-3/#sctn-automation
+
+    Returns a function that commands it.
+    """
+
+    def with_authenticator(page: Page, **options: Any) -> Callable[..., Any]:
+        session = page.context.new_cdp_session(page)
+        session.send("WebAuthn.enable")
+        usual = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+        usual |= {"isUserVerified": True, "automaticPresenceSimulation": True, **options}
+        device = session.send("WebAuthn.addVirtualAuthenticator", {"options": usual})["authenticatorId"]
+
+        def command(name: str, **values: Any) -> Any:
+            return session.send(f"WebAuthn.{name}", {"authenticatorId": device, **values})
+
+        return command
+
+    return with_authenticator
+
+
+@pytest.fixture
+def owner(open_page, confirmed: User) -> Page:  # noqa: F811 (fixture)
+    """A browser in which the owner has signed in, and given the password once more."""
+    page: Page = open_page("/accounts/login/")
+    page.get_by_label("Email").fill(confirmed.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url("**/jobs/")
+    page.goto("/accounts/second-factor/webauthn/add/")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_url("**/webauthn/add/")
+    return page

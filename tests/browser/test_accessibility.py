@@ -18,6 +18,7 @@ from jobs.sandbox.samples import sample_photo, sample_sound
 from jobs.sentences import Sentence
 from jobs.worker import execution
 from tests.browser.conftest import AXE
+from tests.browser.test_passkeys import add, give_password, sign_out
 from tests.kind_app.kind import Echo
 from tests.kinds.social.conftest import connected
 from tests.processes import ROOT
@@ -37,6 +38,7 @@ FOR_USERS = (
     "/accounts/email/",
     "/accounts/reauthenticate/",
     "/accounts/sessions/",
+    "/accounts/second-factor/",
     "/export/",
     "/erasure/",
 )
@@ -94,6 +96,24 @@ def test_axe_finds_nothing_on_any_page(open_page, user, jobs, scheme):
             page.goto(address)
             found[address] = problems(page)
     assert {address: problems for address, problems in found.items() if problems} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_where_second_factors_are_set_up_and_asked_for(owner, with_authenticator, scheme):
+    owner.emulate_media(color_scheme=scheme)
+    with_authenticator(owner)
+    assert problems(owner) == []
+    add(owner, "My laptop")
+    owner.wait_for_url("**/recovery-codes/")
+    assert problems(owner) == []
+    for page in ("", "totp/activate/", "recovery-codes/", "recovery-codes/generate/", "reauthenticate/"):
+        owner.goto(f"/accounts/second-factor/{page}")
+        assert problems(owner) == [], page
+    owner.goto("/accounts/second-factor/webauthn/reauthenticate/")
+    assert problems(owner) == []
+    sign_out(owner)
+    give_password(owner)
+    assert problems(owner) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

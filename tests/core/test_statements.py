@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F, Model, Q
 from django.db.models.functions import Now
@@ -213,6 +214,24 @@ def test_a_compiled_look_finds_what_the_orm_finds(whose: str, scene: Scene):
     assert len(found) == {"owner": 12, "visitor": 1, "nobody": 0}[whose]
 
 
+@pytest.mark.parametrize("whose", ["owner", "visitor", "nobody"])
+def test_a_compiled_look_by_cookie_finds_the_same_and_how_session_and_account_stand(whose: str, scene: Scene):
+    owner, visitor = {"owner": (scene.owner.pk, ""), "visitor": (None, "visitor"), "nobody": (None, "")}[whose]
+    session_key = "s" * 32
+
+    def look() -> list[tuple[Job, str | None]]:
+        found = access._FOLLOW.rows(job_ids=scene.ids, owner=owner, visitor=visitor or None, session_key=session_key)
+        return [(job, job.hashed) for job in cast(list[Any], found)]
+
+    found = access.find(scene.ids, (owner, visitor))
+    assert look() == [(job, None) for job in found]
+    Session.objects.create(session_key=session_key, expire_date=timezone.now() + timedelta(hours=1))
+    for is_active in (True, False):
+        User.objects.update(is_active=is_active)
+        hashed = scene.owner.password if owner and is_active else ""
+        assert look() == [(job, hashed) for job in found]
+
+
 def test_every_compiled_statement_is_compared():
     """A new one gets its line above."""
     compiled = {
@@ -221,4 +240,4 @@ def test_every_compiled_statement_is_compared():
         for name, value in vars(module).items()
         if type(value).__module__ == "jobs.core.statements"
     }
-    assert compiled == {"_INSERT", "_START", "_RENEW", "_SUCCEED", "_ATTEMPT_SUCCEEDED", "_FIND"}
+    assert compiled == {"_INSERT", "_START", "_RENEW", "_SUCCEED", "_ATTEMPT_SUCCEEDED", "_FIND", "_FOLLOW"}

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from jobs.core import lifecycle
+from jobs.core import leftovers, lifecycle
 from jobs.kind import Submission, kind_named
 from jobs.models import Job, Leader, Status
 from jobs.worker import sweep
@@ -119,3 +119,23 @@ def test_a_line_that_is_on_hold_or_waits_for_another_job_is_left_alone():
     sweep.settle()
     sweep.mend_lines()
     assert not Job.objects.runnable().exclude(resource="").exists()
+
+
+def test_apps_are_asked_to_tidy_up_and_one_that_fails_keeps_no_other_from_it(caplog):
+    asked = []
+
+    def fails(**_: object) -> None:
+        raise ValueError("nothing to tidy")
+
+    def notes(**_: object) -> None:
+        asked.append("notes")
+
+    for receiver in (fails, notes):
+        leftovers.tidying.connect(receiver)
+    try:
+        sweep.tidy()
+    finally:
+        for receiver in (fails, notes):
+            leftovers.tidying.disconnect(receiver)
+    assert asked == ["notes"]
+    assert "nothing to tidy" in caplog.text

@@ -59,6 +59,8 @@ class EmailKind(Kind):
     max_attempts = 8
     time_limit = timedelta(minutes=1)
     backoff = timedelta(seconds=10)
+    # One of them tells that the account is being deleted.
+    ends_before_erasure = True
     nav = ((gettext_lazy("E-mail and password"), "account_email"),)
     summary_template = "email/_result.html"
     sentences = SENTENCES
@@ -81,12 +83,15 @@ class EmailKind(Kind):
         }
 
     def belongings(self, owner_id: OwnerKey) -> Iterable[tuple[str, Iterable[Mapping[str, Any]]]]:
-        """The addresses of the account, and where somebody signed in to it if the site keeps that."""
+        """The addresses of the account, and its sessions and second factors if the site keeps such."""
         addresses = EmailAddress.objects.filter(user=owner_id).order_by("pk")
         yield "addresses", addresses.values("email", "verified", "primary").iterator()
         if apps.is_installed("allauth.usersessions"):
             sessions = apps.get_model("usersessions", "UserSession")._default_manager.filter(user=owner_id)
             yield "sessions", sessions.order_by("pk").values("created_at", "ip", "user_agent").iterator()
+        if apps.is_installed("allauth.mfa"):
+            factors = apps.get_model("mfa", "Authenticator")._default_manager.filter(user=owner_id)
+            yield "second_factors", factors.order_by("pk").values("type", "created_at", "last_used_at").iterator()
 
     def forget_owner(self, owner_id: OwnerKey) -> None:
         """Delete the mails to this person that are nobody's: those that were asked for without being signed in."""

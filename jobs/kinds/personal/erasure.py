@@ -8,18 +8,22 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext_lazy
 
-from ...contract import Job, Kind, Role, Run, cancel, delete, installed_kinds
+from ...contract import Job, Kind, OwnerKey, Role, Run, TryAgain, cancel, delete, installed_kinds
 from .sentences import SENTENCES
 
 STOP_SECONDS = 30.0
 """How long running jobs get to stop. What runs on after that can write nothing more, and is deleted all the same."""
 LOOK_SECONDS = 0.2
+ATTEMPTS_TO_WAIT = 8
+"""Attempts at which jobs that come to their end first may still be unfinished: ten minutes together on average."""
 BATCH = 200
 """Jobs that are deleted in one go."""
 
 
 class ErasureKind(Kind):
     """Closes the account, stops its jobs, and deletes them, their files and the account.
+
+    Jobs that come to their end first (the mail that tells of it) are waited for, and deleted then like all others.
 
     The job belongs to the session in which it was asked for, since the account will not be there to own it. Until it
     starts it can be cancelled, and then the account stays as it is. It may be repeated at any point.
@@ -28,7 +32,7 @@ class ErasureKind(Kind):
     name = "erasure"
     label = gettext_lazy("Deletion of an account")
     role = Role.NETWORK
-    max_attempts = 10
+    max_attempts = 10 + ATTEMPTS_TO_WAIT
     time_limit = timedelta(minutes=15)
     urls = f"{__package__}.erasure_urls"
     summary_template = "personal/_erasure.html"
@@ -36,6 +40,8 @@ class ErasureKind(Kind):
 
     def run(self, run: Run) -> dict[str, Any]:
         """Result: {}; nothing is known of the account any more."""
+        if run.attempt <= ATTEMPTS_TO_WAIT and _some_end_first(run.payload["user"]):
+            raise TryAgain("mails_first")
         run.keep(begun=True)  # the last point at which it can be stopped
         user = get_user_model()._default_manager.filter(pk=run.payload["user"]).first()
         if user is not None:
@@ -46,6 +52,11 @@ class ErasureKind(Kind):
                 kind.forget_owner(user.pk)
             user.delete()
         return {}
+
+
+def _some_end_first(user_id: OwnerKey) -> bool:
+    kinds = [kind.name for kind in installed_kinds() if kind.ends_before_erasure]
+    return Job.objects.filter(owner=user_id, kind__in=kinds).unfinished().exists()
 
 
 def _close(user: AbstractBaseUser, run: Run) -> None:

@@ -60,7 +60,7 @@ def download(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 def erase(request: HttpRequest) -> HttpResponse:
     """Ask for the password, tell by mail and have the account deleted. 429 after too many tries.
 
-    The mail is a job of the account, accepted before the one that deletes the account with all its jobs.
+    The mail is a job of the account. The one that deletes the account with all its jobs waits until it was sent.
     """
     user = request.user
     if getattr(user, "is_staff", False):  # not every user model knows staff
