@@ -344,7 +344,8 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 # together; `ip` is the source (of IPv6 its /64 network).
 ACCOUNT_RATE_LIMITS = {
     "confirm_email": "1/3m/key,3/h/key,10/d/key",
-    "reset_password": "20/m/ip",
+    "signup": "20/m/ip,100/h/ip,300/d/ip",
+    "reset_password": "20/m/ip,100/h/ip,300/d/ip",
     "reset_password_mail": "3/h/key,10/d/key",
     "login_failed": "10/m/ip,100/h/ip,5/5m/key,20/d/key",
     "login_failed_anywhere": "200/h/key",

@@ -60,6 +60,19 @@ def test_a_mailbox_gets_as_many_confirmation_mails_as_the_limits_say(confirmed, 
 
 
 def test_mails_that_others_ask_for_keep_no_way_from_the_owner(client, confirmed, newest_link):
+@pytest.mark.parametrize("action", ["signup", "reset_password"])
+def test_one_source_has_mails_sent_to_so_many_mailboxes_and_no_more(action):
+    minute, hour, day = site.ACCOUNT_RATE_LIMITS[action].split(",")
+    assert (minute, hour, day) == ("20/m/ip", "100/h/ip", "300/d/ip")
+    for person in range(25):
+        address = f"person-{person}@example.org"
+        if action == "signup":
+            sign_up(Client(), address, REMOTE_ADDR=ATTACKER)
+        else:
+            ask(address, ATTACKER)
+    assert Job.objects.count() == 20
+
+
     for source in sources(5):
         ask(TAKEN, source)
     assert client.get(newest_link()).status_code == 302
