@@ -3,6 +3,8 @@
 from .conf import options
 from .core.lifecycle import cancel, delete, resume, submit
 from .core.processes import end_with_parent
+from .core.quotas import BYTES, COMPUTING, QuotaExceeded, for_jobs
+from .core.quotas import check as check_quotas
 from .core.waiting import wait_of
 from .kind import (
     ClaimLost,
@@ -12,11 +14,13 @@ from .kind import (
     KindForm,
     OnHold,
     OwnerKey,
+    Quota,
     Role,
     Run,
     Stopped,
     Submission,
     TryAgain,
+    Use,
     WaitReason,
     installed_kinds,
     register,
@@ -25,9 +29,12 @@ from .models import Job, Status
 from .sentences import Sentence, Text
 from .staff.read_only import ReadOnly, search_by_owner
 from .web.access import jobs_of, visitor_of
+from .web.answers import no_room
 from .wording import all_worded, worded
 
 __all__ = [
+    "BYTES",
+    "COMPUTING",
     "ClaimLost",
     "Failed",
     "Job",
@@ -36,6 +43,8 @@ __all__ = [
     "KindForm",
     "OnHold",
     "OwnerKey",
+    "Quota",
+    "QuotaExceeded",
     "ReadOnly",
     "Role",
     "Run",
@@ -45,13 +54,17 @@ __all__ = [
     "Submission",
     "Text",
     "TryAgain",
+    "Use",
     "WaitReason",
     "all_worded",
     "cancel",
+    "check_quotas",
     "delete",
     "end_with_parent",
+    "for_jobs",
     "installed_kinds",
     "jobs_of",
+    "no_room",
     "options",
     "register",
     "resume",
