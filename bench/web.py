@@ -56,6 +56,9 @@ def offload(database: str, delay: float = 0.2) -> Iterator[Services]:
             VAR_DIR=folder,
             SECRET_KEY=SECRET,
             SANDBOX="0",
+            # Out of reach, and still looked at.
+            QUOTA_JOBS="1000000",
+            QUOTA_PACE="1000000",
             DATABASE_URL=shared.database("web"),
             REDIS_URL=f"unix://{shared.redis_socket}",
             LOG_LEVEL="ERROR",

@@ -66,6 +66,12 @@ _VARIABLES: dict[str, tuple[str, Callable[..., Any]]] = {
     "MEDIA_MAX_PIXELS": ("MEDIA_MAX_PIXELS", env.int),
     "MEDIA_MAX_SECONDS": ("MEDIA_MAX_SECONDS", env.int),
     "MEDIA_MAX_MEMORY": ("MEDIA_MAX_MEMORY", env.int),
+    "QUOTA_JOBS": ("QUOTA_JOBS", env.int),
+    "QUOTA_PACE": ("QUOTA_PACE", env.int),
+    "QUOTA_BYTES": ("QUOTA_BYTES", env.int),
+    "QUOTA_COMPUTING": ("QUOTA_COMPUTING", env.int),
+    "QUOTA_ACCOUNTS": ("QUOTA_ACCOUNTS", env.int),
+    "QUOTA_EXPORTS": ("QUOTA_EXPORTS", env.int),
     "HOST": ("HOST", env.str),
     "PORT": ("PORT", env.int),
     "SITE_ADDRESS": ("SITE_ADDRESS", env.str),
@@ -354,7 +360,8 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True
 # together, or the account whose second factor is guessed; `ip` is the source (of IPv6 its /64 network).
 ACCOUNT_RATE_LIMITS = {
     "confirm_email": "1/3m/key,3/h/key,10/d/key",
-    "reset_password": "20/m/ip",
+    "signup": "20/m/ip,100/h/ip,300/d/ip",
+    "reset_password": "20/m/ip,100/h/ip,300/d/ip",
     "reset_password_mail": "3/h/key,10/d/key",
     "login_failed": "5/5m/key,20/d/key",
     "login_failed_from_source": "10/m/ip,100/h/ip",

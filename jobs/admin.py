@@ -9,21 +9,22 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from .core import lifecycle
+from .core import lifecycle, quotas
 from .core.actions import Action, actions_for
 from .kind import Queue, installed_kinds
-from .models import Attempt, Job, Submit, Worker
+from .models import Attempt, Job, QuotaException, Submit, Worker
 from .sentences import Text
 from .staff.read_only import ReadOnly, search_by_owner
 
@@ -157,7 +158,10 @@ class JobAdmin(ReadOnly, admin.ModelAdmin):
     inlines = (AttemptInline,)
     fieldsets = (
         (None, {"fields": ("id", "title", "kind", "queue", "status", "owner", "visitor", "submit")}),
-        (_("Outcome"), {"fields": ("the_result", "error_code", "error_text", "can_retry", "the_traceback")}),
+        (
+            _("Outcome"),
+            {"fields": ("the_result", "stored_bytes", "error_code", "error_text", "can_retry", "the_traceback")},
+        ),
         (_("Progress"), {"fields": ("progress_percent", "progress_text", "attempt", "max_attempts", "the_kept")}),
         (
             _("Place in line"),
@@ -307,3 +311,34 @@ class WorkerAdmin(ReadOnly, admin.ModelAdmin):
 
     list_display = ("name", "role", "concurrency", "started_at", "seen_at", "dropped")
     list_filter = ("role",)
+
+
+class QuotaExceptionForm(forms.ModelForm):
+    """Offers the quotas that there are."""
+
+    quota = forms.ChoiceField(
+        label=_("Quota"), choices=lambda: [(quota.name, quota.label) for quota in quotas.all_quotas()]
+    )
+
+
+@admin.register(QuotaException)
+class QuotaExceptionAdmin(admin.ModelAdmin):
+    """What a person or a group may have in place of what the options say; and what the person has now."""
+
+    form = QuotaExceptionForm
+    fields = ("quota", "user", "group", "most", "their_use")
+    readonly_fields = ("their_use",)
+    raw_id_fields = ("user",)
+    list_display = ("quota", "user", "group", "most")
+    list_filter = ("quota",)
+    list_select_related = ("user", "group")
+    search_fields = (search_by_owner("user"), "group__name")
+    view_on_site = False
+
+    @admin.display(description=_("what the person uses"))
+    def their_use(self, exception: QuotaException) -> str:
+        """Of all quotas; nothing for a group, whose members each have their own."""
+        if exception.user_id is None:
+            return "–"
+        lines = ((one.quota.label, one) for one in quotas.standings(exception.user_id))
+        return format_html_join("", "<p>{}: {}</p>", lines)

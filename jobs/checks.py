@@ -20,7 +20,7 @@ from django.template.loader import get_template
 from django.urls import get_resolver
 
 from .conf import options, problems
-from .kind import Kind, KindForm, Queue, Role, installed_kinds, mistakes
+from .kind import Kind, KindForm, Queue, Quota, Role, installed_kinds, mistakes
 from .models import Job
 from .sentences import Text
 
@@ -183,6 +183,8 @@ def _problems(kind: Kind) -> Iterator[str]:
         yield "it has no method `run`."
     if not isinstance(kind.stylesheet, str) or (kind.stylesheet and not finders.find(kind.stylesheet)):
         yield f"its style sheet {kind.stylesheet} does not exist."
+    if not (isinstance(kind.quotas, list | tuple) and all(isinstance(one, Quota) for one in kind.quotas)):
+        yield "its quotas must be a tuple of Quota."
     yield from _url_problems(kind)
     yield from _template_problems(kind)
 

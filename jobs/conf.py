@@ -213,6 +213,12 @@ class Options:
     MEDIA_MAX_PIXELS = Option(whole(1), 40_000_000, "Most pixels in a picture or a video's frame.")
     MEDIA_MAX_SECONDS = Option(whole(1), 600, "Longest recording in seconds.")
     MEDIA_MAX_MEMORY = Option(whole(1), 2 * 1024**3, "Bytes of memory that one media job may use.")
+    QUOTA_JOBS = Option(whole(0), 1_000, "Most jobs of one owner that wait or run; 0: no limit, as for all quotas.")
+    QUOTA_PACE = Option(whole(0), 300, "Most jobs that one owner submits within a minute.")
+    QUOTA_BYTES = Option(whole(0), 5 * 1024**3, "Most bytes of one owner's uploads and of what jobs made of them.")
+    QUOTA_COMPUTING = Option(whole(0), 14_400, "Most seconds for which media workers work for one owner in a day.")
+    QUOTA_ACCOUNTS = Option(whole(0), 50, "Most social accounts of one owner.")
+    QUOTA_EXPORTS = Option(whole(0), 2, "Most copies of all their data that one owner has at once.")
     VAR_DIR = Option(
         FOLDER,
         lambda _: Path(gettempdir()),

@@ -5,6 +5,8 @@ from .core.exchanges import connect, exchange, look_up
 from .core.leftovers import tidying
 from .core.lifecycle import cancel, delete, resume, submit
 from .core.processes import end_with_parent
+from .core.quotas import BYTES, COMPUTING, QuotaExceeded, for_jobs
+from .core.quotas import check as check_quotas
 from .core.waiting import wait_of
 from .kind import (
     ClaimLost,
@@ -14,11 +16,13 @@ from .kind import (
     KindForm,
     OnHold,
     OwnerKey,
+    Quota,
     Role,
     Run,
     Stopped,
     Submission,
     TryAgain,
+    Use,
     WaitReason,
     installed_kinds,
     register,
@@ -28,9 +32,12 @@ from .sentences import Sentence, Text
 from .staff.read_only import ReadOnly, search_by_owner
 from .storable import Unstorable
 from .web.access import jobs_of, visitor_of
+from .web.answers import no_room
 from .wording import all_worded, worded
 
 __all__ = [
+    "BYTES",
+    "COMPUTING",
     "ClaimLost",
     "Failed",
     "Job",
@@ -39,6 +46,8 @@ __all__ = [
     "KindForm",
     "OnHold",
     "OwnerKey",
+    "Quota",
+    "QuotaExceeded",
     "ReadOnly",
     "Role",
     "Run",
@@ -49,16 +58,20 @@ __all__ = [
     "Text",
     "TryAgain",
     "Unstorable",
+    "Use",
     "WaitReason",
     "all_worded",
     "cancel",
+    "check_quotas",
     "connect",
     "delete",
     "end_with_parent",
     "exchange",
+    "for_jobs",
     "installed_kinds",
     "jobs_of",
     "look_up",
+    "no_room",
     "options",
     "register",
     "resume",

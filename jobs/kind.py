@@ -16,6 +16,8 @@ from uuid import UUID
 from django import forms
 from django.apps import apps
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import Expression, QuerySet
+from django.utils.formats import number_format
 
 from .sentences import Sentence, Text
 
@@ -141,6 +143,41 @@ class Stopped(BaseException):
     """
 
 
+def with_separators(amount: float) -> str:
+    """A whole number as pages write it: "1,000"."""
+    return number_format(int(amount), force_grouping=True)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Quota:
+    """Something of which each owner may have so much.
+
+    name: one word, by which exceptions name it; never change it. label: what lists call it ("Connected accounts").
+    option: the option that says how much; 0: no limit. refusal: what an owner reads who wants more, with placeholders
+    for `most`, `used`, `asked` and (with a period) `wait`, all in words. in_words: writes an amount.
+    How much an owner has is the sum of: rows, counted (those of the owner for which the expression stands that it is
+    handed); amount; and, with a period, what `jobs.core.quotas.meter` has noted within it.
+    """
+
+    name: str
+    label: Text
+    option: str
+    refusal: Text
+    rows: "Callable[[Expression], QuerySet[Any]] | None" = None
+    amount: Callable[[OwnerKey], int] | None = None
+    period: timedelta | None = None
+    in_words: Callable[[float], str] = with_separators
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a request would take of a quota. field: that of the form which asks for it, "" for the form as a whole."""
+
+    quota: Quota
+    amount: int = 1
+    field: str = ""
+
+
 @dataclass(frozen=True)
 class Submission:
     """One job as a form asks for it.
@@ -153,6 +190,7 @@ class Submission:
         cancelled.
     urgent: a person waits for it in front of a page (for a mail with a link, say), so it does not stand behind what
         nobody waits for: it has a queue of its own. Only for kinds of Role.NETWORK.
+    stored_bytes: how much the form has stored for it; see `Run.stored`.
     """
 
     payload: dict[str, Any]
@@ -161,6 +199,7 @@ class Submission:
     kind: "Kind | None" = None
     after: int | None = None
     urgent: bool = False
+    stored_bytes: int = 0
 
 
 class KindForm(forms.Form):
@@ -172,6 +211,14 @@ class KindForm(forms.Form):
     def __init__(self, *args: Any, owner: Owner, **kwargs: Any) -> None:
         self.owner = owner
         super().__init__(*args, **kwargs)
+
+    def count(self) -> int:
+        """How many jobs a valid form asks for. Told before `submissions`, since what is too much is not stored."""
+        return 1
+
+    def uses(self) -> Iterable[Use]:
+        """What a valid form takes of quotas beside the jobs themselves: what it will store, say."""
+        return ()
 
     def submissions(self) -> list[Submission]:
         """The jobs that a valid form asks for, one or more. Files are stored here, before the rows exist."""
@@ -212,6 +259,9 @@ class Run(Protocol):
         Its writes are the attempt's effect or nothing: raises ClaimLost at its start if the attempt was given up. Keep
         it short, make no call outside in it, and submit no jobs.
         """
+
+    def stored(self, size: int) -> None:
+        """Tell how many bytes are stored for the job from now on, over all attempts: they count for its owner."""
 
     def progress(self, percent: float, say: str = "", /, **values: Any) -> None:
         """Tell how far the work is: 0 to 100, and what is being done, as one of the kind's `sentences` with its values.
@@ -263,6 +313,8 @@ class Kind:
     """All that its jobs say to people (errors, holds, progress), by code, with placeholders (`%(name)s`) for values."""
     stylesheet: ClassVar[str] = ""
     """Static path of what its card and pages need beside the core's style: "shout/shout.css". Every page links it."""
+    quotas: ClassVar[tuple[Quota, ...]] = ()
+    """What owners may have only so much of, beside what the core counts (`jobs.core.quotas`)."""
 
     def run(self, run: Run) -> dict[str, Any]:
         """Do the work. Returns the result as JSON data; raises Failed, TryAgain or OnHold. All else raised is a bug.
@@ -303,6 +355,10 @@ class Kind:
         No secrets. The rows are read one by one, so `QuerySet.iterator` keeps the memory small.
         """
         return ()
+
+    def stored_beside(self, owner_id: OwnerKey) -> int:
+        """Bytes that this kind still stores of a person for jobs that are deleted, or for none."""
+        return 0
 
     def forget_owner(self, owner_id: OwnerKey) -> None:
         """Delete what is left of a person whose account is about to go: their jobs are gone already.

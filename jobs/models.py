@@ -11,11 +11,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from encrypted_fields.fields import EncryptedTextField
 
 from .conf import options
@@ -47,6 +49,7 @@ class Status(models.TextChoices):
 
 UNFINISHED = (Status.PENDING, Status.RUNNING)
 TURN_ON_A_RESOURCE = Q(has_turn=True) & ~Q(resource="")
+IN_A_LINE = Q(finished_at__isnull=True) & ~Q(resource="")
 RUNNABLE = Q(status=Status.PENDING, has_turn=True, run_at__lte=Now())
 """What may start now: pending, due on the database's clock, and first on its resource."""
 
@@ -118,6 +121,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Pending or running."""
         return self.filter(finished_at__isnull=True)
 
+    def in_line(self, resource: str) -> "JobQuerySet":
+        """Unfinished, on the resource."""
+        return self.filter(IN_A_LINE, resource=resource)
+
     def first_on(self, resource: str) -> "JobQuerySet":
         """The one job that has the turn on the resource, if there is one."""
         return self.filter(TURN_ON_A_RESOURCE, resource=resource)
@@ -143,6 +150,7 @@ class Job(models.Model):
     lease_until, deadline, worker: while running: when the worker counts as lost, when time is up, who it is.
     cancel_asked_at: when its owner asked to stop it while it ran; None if nobody did.
     kept: what attempts stored for the next (Run.keep). progress_percent, progress_said: from Run.progress.
+    stored_bytes: what its kind stores for it, as Submission and Run.stored told.
     result: JSON from Kind.run. error_code: for programs and staff; error_said: for the owner; traceback: for staff.
     What is said is stored as `jobs.sentences.Sentence` gives it, {} for nothing.
     """
@@ -182,6 +190,7 @@ class Job(models.Model):
     kept = models.JSONField(default=dict, blank=True)
     progress_percent = models.PositiveSmallIntegerField(default=0)
     progress_said = models.JSONField(default=dict, blank=True)
+    stored_bytes = models.BigIntegerField(default=0)
     result = models.JSONField(null=True, blank=True)
     error_code = models.CharField(max_length=50, blank=True, default="")
     error_said = models.JSONField(default=dict, blank=True)
@@ -234,9 +243,11 @@ class Job(models.Model):
                 fields=["queue", "run_at"], condition=Q(status=Status.PENDING, has_turn=True), name="job_runnable"
             ),
             models.Index(fields=["lease_until"], condition=Q(status=Status.RUNNING), name="job_leases"),
-            models.Index(fields=["resource", "position"], condition=Q(finished_at__isnull=True), name="job_line"),
+            models.Index(fields=["resource", "position"], condition=IN_A_LINE, name="job_line"),
             models.Index(fields=["after"], condition=Q(after__isnull=False), name="job_after"),
             models.Index(fields=["owner", "-created_at", "-id"], name="job_list"),
+            models.Index(fields=["owner"], condition=Q(finished_at__isnull=True), name="job_unfinished"),
+            models.Index(fields=["owner", "stored_bytes"], condition=Q(stored_bytes__gt=0), name="job_stored_of"),
             models.Index(fields=["visitor"], condition=~Q(visitor=""), name="job_visitor"),
             # None begins with the status: SQLite, which keeps no statistics, takes it for more telling than the primary
             # key, and would read all finished jobs to find a few of them by id.
@@ -454,3 +465,58 @@ class Pause(models.Model):
 
     def __str__(self) -> str:
         return self.queue
+
+
+class Meter(models.Model):
+    """How much an owner has used of a quota with a period (`jobs.core.quotas`), until that period ends.
+
+    amount: since it began. until: when the next begins, by the database's clock.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
+    quota = models.CharField(max_length=50)
+    amount = models.FloatField()
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "quota"], name="meter_once_for_each_owner")]
+
+    def __str__(self) -> str:
+        return f"{self.quota} of {self.owner_id}"
+
+
+class QuotaException(models.Model):
+    """What a person, or each member of a group, may have of a quota in place of what the option says.
+
+    most: 0 for no limit, as in the option.
+    """
+
+    quota = models.CharField(max_length=50)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+")
+    group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="+")
+    most = models.PositiveBigIntegerField(help_text=_("0: no limit. Bytes and seconds where it is about those."))
+
+    class Meta:
+        verbose_name = _("exception from a quota")
+        verbose_name_plural = _("exceptions from quotas")
+        ordering = ["quota", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True, group__isnull=False) | Q(user__isnull=False, group__isnull=True),
+                name="quota_exception_for_a_person_or_a_group",
+                violation_error_message=_("Choose a person or a group, one of the two."),
+            ),
+            models.UniqueConstraint(
+                fields=["quota", "user"],
+                name="quota_exception_once_for_a_person",
+                violation_error_message=_("This person has an exception from this quota already."),
+            ),
+            models.UniqueConstraint(
+                fields=["quota", "group"],
+                name="quota_exception_once_for_a_group",
+                violation_error_message=_("This group has an exception from this quota already."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quota}: {self.user or self.group}"

@@ -103,8 +103,10 @@ def moment_in_words(moment: datetime) -> str:
 
 
 def span_in_words(span: timedelta) -> str:
-    """A time span as people say it: "2 minutes", "90 seconds"."""
+    """A time span as people say it: "4 hours", "2 minutes", "90 seconds"."""
     seconds = round(span.total_seconds())
+    if seconds >= 3600 and seconds % 3600 == 0:
+        return ngettext("%(number)d hour", "%(number)d hours", seconds // 3600) % {"number": seconds // 3600}
     if seconds >= 60 and seconds % 60 == 0:
         return ngettext("%(number)d minute", "%(number)d minutes", seconds // 60) % {"number": seconds // 60}
     return ngettext("%(number)d second", "%(number)d seconds", seconds) % {"number": seconds}

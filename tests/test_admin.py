@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,7 +15,7 @@ from django.utils import timezone
 from jobs import admin
 from jobs.core import lifecycle
 from jobs.kind import Submission, kind_named
-from jobs.models import Attempt, Job, Status, Submit, Worker
+from jobs.models import Attempt, Job, QuotaException, Status, Submit, Worker
 
 LIST = "/admin/offload/job/"
 
@@ -266,3 +266,50 @@ def test_the_admin_carries_the_sites_name_and_icon(staff: Client) -> None:
     content = staff.get("/admin/").content.decode()
     assert "Offload administration" in content
     assert "offload/icon.svg" in content
+
+
+# --- Exceptions from quotas ------------------------------------------------------------------------------------------
+
+EXCEPTIONS = "/admin/offload/quotaexception/"
+
+
+def test_staff_make_an_exception_for_a_person_and_read_what_that_person_uses(staff: Client, user: User) -> None:
+    submit("One", "Two", owner=user)
+    asked = {"quota": "jobs", "user": user.pk, "group": "", "most": 7}
+    assert staff.post(f"{EXCEPTIONS}add/", asked).status_code == 302
+    exception = QuotaException.objects.get()
+    assert (exception.quota, exception.user, exception.group, exception.most) == ("jobs", user, None, 7)
+    shown = text_of(staff, f"{EXCEPTIONS}{exception.pk}/change/")
+    assert "<p>Jobs that wait or run: 2 of 7</p>" in shown
+    assert "Connected accounts: 0 of 50" in shown
+    assert "1 exception from a quota" in text_of(staff, EXCEPTIONS, q="ann@example.org")
+
+
+def test_an_exception_is_for_a_person_or_a_group_once_and_for_a_quota_that_there_is(staff: Client, user: User) -> None:
+    group = Group.objects.create(name="Editors")
+    QuotaException.objects.create(quota="jobs", group=group, most=0)
+    for wrong, sentence in (
+        ({"user": user.pk, "group": group.pk}, "Choose a person or a group, one of the two."),
+        ({"user": "", "group": ""}, "Choose a person or a group, one of the two."),
+        ({"user": "", "group": group.pk}, "This group has an exception from this quota already."),
+        ({"user": user.pk, "group": "", "quota": "gone"}, "Select a valid choice."),
+        ({"user": user.pk, "group": "", "most": -1}, "greater than or equal to 0"),
+    ):
+        answer = staff.post(f"{EXCEPTIONS}add/", {"quota": "jobs", "most": 5, **wrong})
+        assert answer.status_code == 200
+        assert sentence in answer.text
+    assert QuotaException.objects.count() == 1
+    assert "–" in text_of(staff, f"{EXCEPTIONS}{QuotaException.objects.get().pk}/change/")
+
+
+def test_a_list_of_exceptions_costs_the_same_however_long_it_is(staff: Client, user: User) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            text_of(staff, EXCEPTIONS)
+        return len(captured)
+
+    QuotaException.objects.create(quota="jobs", user=user, most=1)
+    before = queries()
+    for number in range(5):
+        QuotaException.objects.create(quota="jobs", group=Group.objects.create(name=str(number)), most=1)
+    assert queries() == before

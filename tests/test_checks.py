@@ -113,6 +113,7 @@ LAZY = gettext_lazy("Lazy")
         ("backoff_max", 900, "backoff_max must"),
         ("holds_line", "yes", "holds_line"),
         ("nav", ("Values", "arithmetic:values"), "nav"),
+        ("quotas", ("accounts",), "quotas"),
         ("on_hold_link", "social:accounts", "on_hold_link"),
         ("failed_link", "social:again", "failed_link"),
         ("urls", ["urls"], "dotted path"),

@@ -66,7 +66,14 @@ def test_a_moment_on_another_day_has_its_day() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(1, "1 second"), (90, "90 seconds"), (60, "1 minute"), (7200, "120 minutes"), (0.4, "0 seconds")],
+    [
+        (1, "1 second"),
+        (90, "90 seconds"),
+        (60, "1 minute"),
+        (5400, "90 minutes"),
+        (7200, "2 hours"),
+        (0.4, "0 seconds"),
+    ],
 )
 def test_a_span_of_time_is_told_as_people_say_it(seconds: float, words: str) -> None:
     assert said("lasted", span=timedelta(seconds=seconds)) == f"It took {words}."

@@ -9,6 +9,7 @@ takes a turn holds the lock of the Resource row, and takes it before touching a 
 each other.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,13 +26,13 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from ..conf import options
-from ..kind import ClaimLost, Kind, Queue, Role, Stopped, Submission, WaitReason
+from ..kind import ClaimLost, Kind, OwnerKey, Queue, Quota, Role, Stopped, Submission, WaitReason
 from ..models import FIELDS, RUNNABLE, Attempt, Job, JobQuerySet, Pause, Resource, Status, Submit
 from ..sentences import Sentence
 from ..storable import LONGEST, Unstorable, as_json, as_text
-from . import dispatch
+from . import dispatch, quotas
 from .actions import RETRIABLE
-from .statements import AnyGiven, Given, Insert, Update, UpdateReturning
+from .statements import AnyGiven, Given, Insert, Select, Update, UpdateReturning
 
 T = TypeVar("T")
 
@@ -82,12 +83,13 @@ def submit(
         with transaction.atomic():
             together = None
             if owner and (idempotency_key or len(submissions) > 1):
-                together = Submit.objects.create(
+                together = Submit(
                     owner_id=owner.pk,
                     kind=kind.name,
                     idempotency_key=idempotency_key or uuid4().hex,
                     fingerprint=fingerprint,
                 )
+                _INSERT_SUBMIT.run({name: getattr(together, name) for name in _SUBMIT})
             places = _places([one.resource for one in submissions])
             awaited = {one.after for one in submissions}
             # Those of one submit have the same `created_at`, more or less: ids in order keep them in order.
@@ -111,6 +113,7 @@ def submit(
                     holds_line=its_kind.holds_line and bool(one.resource),
                     after_id=None if one.after is None else ids[one.after],
                     awaited=index in awaited,
+                    stored_bytes=one.stored_bytes,
                     max_attempts=its_kind.max_attempts,
                     time_limit=its_kind.time_limit,
                     run_at_reason=WaitReason.SCHEDULED if run_at else "",
@@ -137,11 +140,23 @@ _INSERT = Insert(
 )
 
 
+_SUBMIT = {field.attname: field for field in Submit._meta.concrete_fields}
+_INSERT_SUBMIT = Insert(
+    lambda: Submit(**{name: Given(name, field) for name, field in _SUBMIT.items()} | {"created_at": Now()})
+)
+
+
 def _inserted(rows: Iterable[Job], run_at: datetime | None) -> list[Job]:
     """Insert the rows. Returns them with what the database's clock says left to be read."""
     values = [{name: getattr(row, name) for name in FIELDS if name not in {"created_at", "run_at"}} for row in rows]
     _INSERT.run(*({**one, "run_at": run_at} for one in values))
     return [Job.from_db(connection.alias, list(one), list(one.values())) for one in values]
+
+
+def may_know(owner: AbstractBaseUser, key_start: str) -> bool:
+    """Whether an earlier submit of this owner has a key that begins so. False: `find` would find nothing."""
+    # "z" comes after all that a key of a form goes on with, in whatever order the database sorts.
+    return Submit.objects.filter(owner=owner.pk, idempotency_key__range=(key_start, f"{key_start}z")).exists()
 
 
 def find(owner: AbstractBaseUser | None, idempotency_key: str, fingerprint: str) -> Accepted | None:
@@ -152,12 +167,21 @@ def find(owner: AbstractBaseUser | None, idempotency_key: str, fingerprint: str)
     """
     if owner is None or not idempotency_key:
         return None
-    earlier = Submit.objects.filter(owner=owner.pk, idempotency_key=idempotency_key).first()
+    earlier = next(iter(_EARLIER.rows(owner=owner.pk, key=idempotency_key)), None)
     if earlier is None:
         return None
     if earlier.fingerprint != fingerprint:
         raise KeyReused
     return Accepted(list(earlier.jobs.order_by("created_at", "pk")), earlier, repeated=True)
+
+
+_EARLIER = Select(
+    Submit,
+    _SUBMIT.keys(),
+    lambda: Submit.objects.filter(
+        owner=Given("owner", _SUBMIT["owner_id"]), idempotency_key=Given("key", _SUBMIT["idempotency_key"])
+    ),
+)
 
 
 def _places(resources: Sequence[str]) -> list[tuple[int | None, bool]]:
@@ -180,7 +204,7 @@ def _places(resources: Sequence[str]) -> list[tuple[int | None, bool]]:
             )
             position, on_hold = cursor.fetchone()
         nobody_before = name not in resources[:index] and not (
-            Job.objects.first_on(name).exists() or Job.objects.unfinished().filter(resource=name).exists()
+            Job.objects.first_on(name).exists() or Job.objects.in_line(name).exists()
         )
         places[index] = (position, nobody_before and not on_hold)
     return places
@@ -281,6 +305,12 @@ def keep(job: Job, values: Mapping[str, Any]) -> None:
     job.kept = kept
 
 
+def stored(job: Job, size: int) -> None:
+    """running: note how many bytes are stored for the job. Raises ClaimLost if the attempt was given up."""
+    if not _attempt_of(job).update(stored_bytes=size):
+        raise ClaimLost
+
+
 def _write(job: Job, **values: Any) -> None:
     """Update the row of a running job at a safe point. Nothing is written if the job is to be stopped here."""
     mine = _attempt_of(job)
@@ -362,6 +392,7 @@ def succeed_all(ended: Iterable[tuple[Job, Mapping[str, Any]]]) -> set[UUID]:
         _push_runnable([following for job in moved for following in _pass_turn(job.resource)])
         for job in moved:
             _settle_later(job)
+        _meter_computing(moved)
     return {job.pk for job in moved}
 
 
@@ -524,11 +555,14 @@ def delete(job_ids: Iterable[UUID]) -> int:
             _lock(resource)
         finished = chosen.filter(~Exists(Job.objects.filter(after=OuterRef("pk"))), finished_at__isnull=False)
         rows = dict(finished.order_by("pk").select_for_update().values_list("pk", "submit"))
+        fresh = Job.objects.filter(pk__in=list(rows), owner__isnull=False, created_at__gt=Now() - quotas.MINUTE)
+        owners = Counter(fresh.order_by().values_list("owner", flat=True))
         Job.objects.filter(pk__in=list(rows)).delete()
         Submit.objects.filter(pk__in=set(rows.values()) - {None}, jobs__isnull=True).delete()
         for resource in lines:
             # Its name may tell something about a person; the first job that comes back begins a new line.
             Resource.objects.filter(~Exists(Job.objects.filter(resource=resource)), name=resource).delete()
+        _meter(quotas.PACE, owners)
     return len(rows)
 
 
@@ -552,6 +586,7 @@ def _finish(job: Job, outcome: Attempt.Outcome, guard: Q = _ANY, **values: Any) 
             _end_attempt(job, outcome, values)
             _push_runnable(_pass_turn(job.resource))
             _settle_later(job)
+            _meter_computing([job])
     return bool(moved)
 
 
@@ -568,6 +603,7 @@ def _release(job: Job, outcome: Attempt.Outcome, guard: Q = _ANY, **values: Any)
         if moved:
             _end_attempt(job, outcome, values)
             _push_runnable([job.pk])
+            _meter_computing([job])
     return bool(moved)
 
 
@@ -599,6 +635,26 @@ def _end_attempt(job: Job, outcome: Attempt.Outcome, values: Mapping[str, Any]) 
     )
 
 
+def _meter_computing(ended: Iterable[Job]) -> None:
+    """Add the time of attempts that have just ended to what their owners have used of `quotas.COMPUTING`."""
+    computed = {job.pk: job for job in ended if job.owner_id and job.the_kind and job.the_kind.role is Role.MEDIA}
+    if not computed:
+        return
+    used: dict[OwnerKey, float] = {}
+    for attempt in Attempt.objects.filter(job__in=computed).only("job_id", "number", "started_at", "ended_at"):
+        job = computed[attempt.job_id]
+        if attempt.number == job.attempt:
+            seconds = max(0.0, (attempt.ended_at - attempt.started_at).total_seconds())
+            used[job.owner_id] = used.get(job.owner_id, 0.0) + seconds
+    _meter(quotas.COMPUTING, used)
+
+
+def _meter(quota: Quota, amounts: Mapping[OwnerKey, float]) -> None:
+    """Note what owners used. These are the last locks that a transaction takes, and always in the same order."""
+    for owner_id in sorted(amounts, key=str):
+        quotas.meter(owner_id, quota, amounts[owner_id])
+
+
 def _lock(resource: str) -> None:
     """Hold the resource's line until the transaction ends. SQLite holds its one write lock already (IMMEDIATE)."""
     if resource:
@@ -626,7 +682,7 @@ def _pass_turn(resource: str) -> list[UUID]:
     """
     if not resource or Job.objects.first_on(resource).exists():
         return []
-    following = Job.objects.unfinished().filter(resource=resource).order_by("position").only("after").first()
+    following = Job.objects.in_line(resource).order_by("position").only("after").first()
     if (
         following is None
         or following.after_id

@@ -125,7 +125,7 @@ class Line:
 def _line(resource: str) -> Line:
     on_hold = Resource.objects.filter(name=resource).values_list("on_hold", flat=True).first()
     is_held = Job.objects.first_on(resource).filter(status=Status.FAILED).exists()
-    line = Job.objects.unfinished().filter(resource=resource).order_by("position")
+    line = Job.objects.in_line(resource).order_by("position")
     return Line(on_hold, is_held, [position or 0 for position in line.values_list("position", flat=True)[:MANY]])
 
 

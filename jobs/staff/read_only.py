@@ -22,10 +22,13 @@ class ReadOnly:
         return False
 
 
-def search_by_owner() -> str:
-    """For `search_fields`: the e-mail address of a row's `owner`; what they sign in with if no address is kept."""
+def search_by_owner(column: str = "owner") -> str:
+    """For `search_fields`: the e-mail address of a row's `owner`; what they sign in with if no address is kept.
+
+    column: what the row calls its owner.
+    """
     users = get_user_model()
     try:
-        return f"owner__{users._meta.get_field(users.get_email_field_name()).name}"
+        return f"{column}__{users._meta.get_field(users.get_email_field_name()).name}"
     except FieldDoesNotExist:
-        return f"owner__{users.USERNAME_FIELD}"
+        return f"{column}__{users.USERNAME_FIELD}"

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from ..conf import options
-from .views import EVERYWHERE, wants_json
+from .answers import EVERYWHERE, wants_json
 
 STRANGERS_BYTES = 64 * 1024
 """The largest body of whoever is not signed in: sign-in and sign-up need much less."""

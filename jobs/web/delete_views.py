@@ -15,7 +15,8 @@ from ..core import lifecycle
 from ..core.actions import DELETABLE
 from ..models import JobQuerySet
 from .access import UNSEEN, jobs_of, listed
-from .views import EVERYWHERE, SignedInRequest, signed_in, wants_json
+from .answers import EVERYWHERE, wants_json
+from .views import SignedInRequest, signed_in
 
 AT_ONCE = 500
 """Jobs that one press of the button deletes: as many as fit well into one request."""

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -28,13 +29,28 @@ class Malformed(Exception):
 class SubmitRequest:
     """A request for jobs, parsed and not yet checked by a form.
 
-    key: what repetitions of this submit have in common, "" if the client gave none. fingerprint: hash of what is asked.
+    key_start: how `key` begins, known before any file is read; "" if the client gave none.
     """
 
+    kind: str
     fields: MultiValueDict[str, Any]
     files: MultiValueDict[str, UploadedFile]
-    key: str
-    fingerprint: str
+    key_start: str
+    is_form_key: bool
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of what is asked."""
+        return _fingerprint(self.kind, self.fields, self.files)
+
+    @property
+    def key(self) -> str:
+        """What repetitions of this submit have in common, "" if the client gave nothing to know them by.
+
+        With an HTML form it is the form's key together with what was typed: a second press of the button is a
+        repetition; going back and changing the text is a new submit.
+        """
+        return f"{self.key_start}{self.fingerprint}" if self.is_form_key else self.key_start
 
 
 def parse(request: HttpRequest, kind: str) -> SubmitRequest:
@@ -45,8 +61,9 @@ def parse(request: HttpRequest, kind: str) -> SubmitRequest:
         fields, files = request.POST.copy(), request.FILES
     fields.pop("csrfmiddlewaretoken", None)
     form_key = fields.pop(FORM_KEY, [""])[-1]
-    fingerprint = _fingerprint(kind, fields, files)
-    return SubmitRequest(fields, files, _header_key(request) or _form_key(form_key, fingerprint), fingerprint)
+    header_key = _header_key(request)
+    is_form_key = bool(form_key and not header_key)
+    return SubmitRequest(kind, fields, files, _form_key_start(form_key) if is_form_key else header_key, is_form_key)
 
 
 def _json_fields(request: HttpRequest) -> MultiValueDict[str, Any]:
@@ -79,12 +96,8 @@ def _header_key(request: HttpRequest) -> str:
     return key
 
 
-def _form_key(form_key: str, fingerprint: str) -> str:
-    """The key of an HTML form together with what was typed.
-
-    A second press of the button is a repetition; going back and changing the text is a new submit.
-    """
-    return f"form {sha256(f'{form_key} {fingerprint}'.encode()).hexdigest()}" if form_key else ""
+def _form_key_start(form_key: str) -> str:
+    return f"form{sha256(form_key.encode()).hexdigest()}"
 
 
 def _fingerprint(kind: str, fields: MultiValueDict[str, Any], files: MultiValueDict[str, UploadedFile]) -> str:

@@ -8,6 +8,7 @@ app_name = "offload"
 urlpatterns = [
     path("", views.home, name="home"),
     path("jobs/", views.my_jobs, name="list"),
+    path("jobs/usage/", views.usage, name="usage"),
     path("jobs/new/<slug:name>/", views.new, name="new"),
     path("jobs/delete/", delete_views.all_finished, name="delete_all"),
     path("jobs/submits/<uuid:submit_id>/", views.submit, name="submit"),

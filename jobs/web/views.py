@@ -5,7 +5,7 @@ somebody else's does not exist (404).
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec
 from uuid import UUID, uuid4
 
@@ -21,21 +21,20 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ..core import lifecycle
+from ..core import lifecycle, quotas
 from ..core.actions import RETRIABLE
 from ..kind import Kind, KindForm, kind_named
 from ..models import Job, JobQuerySet
 from ..storable import Unstorable
 from . import access, job_list, job_status, submit_request
 from .access import UNSEEN, jobs_of, listed
+from .answers import EVERYWHERE, errors, no_room, wants_json
 from .navigation import offered
 from .polling import AT_ONCE, asked_for
 from .schedule_form import ScheduleForm
 
 LATEST = 5
 """Jobs on the start page."""
-EVERYWHERE = "__all__"
-"""Key of the errors that belong to no single field, as in Django's forms."""
 
 Params = ParamSpec("Params")
 
@@ -56,16 +55,10 @@ def signed_in(
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         if wants_json(request):
-            return _errors({EVERYWHERE: [_("Sign in first.")]}, 401)
+            return errors({EVERYWHERE: [_("Sign in first.")]}, 401)
         return redirect_to_login(request.get_full_path())
 
     return guarded
-
-
-def wants_json(request: HttpRequest) -> bool:
-    """Whether the answer is for a program: it sent JSON, or prefers it to HTML."""
-    preferred = request.get_preferred_type(["text/html", "application/json"])
-    return request.content_type == "application/json" or preferred == "application/json"
 
 
 def _mine(request: HttpRequest) -> JobQuerySet:
@@ -100,6 +93,8 @@ def new(request: SignedInRequest, name: str) -> HttpResponseBase:
         return _refused(request, kind, form, schedule, text, 422)
     except Unstorable as error:
         return _refused(request, kind, form, schedule, str(error), 400)
+    except quotas.QuotaExceeded as exceeded:
+        return no_room(request, exceeded, partial(_no_room_page, request, kind, form, schedule, exceeded))
     if accepted is None:
         return _refused(request, kind, form, schedule, None, 400)
     return _accepted(request, accepted)
@@ -110,20 +105,25 @@ def _submit(
 ) -> lifecycle.Accepted | None:
     """Hand the jobs of a valid form to the lifecycle, once for each key; None if the form is not valid.
 
-    Files that the form stored and no job needs are discarded. Raises what `lifecycle.submit` raises.
+    Files that the form stored and no job needs are discarded. Raises what `lifecycle.submit` raises, and
+    quotas.QuotaExceeded; by then nothing is stored, and no file read but its beginning.
     """
-    if earlier := lifecycle.find(owner, asked.key, asked.fingerprint):
+    # A repetition finds its jobs, whatever else its owner has no room for.
+    may_be_known = asked.key_start and (not asked.files or lifecycle.may_know(owner, asked.key_start))
+    if may_be_known and (earlier := lifecycle.find(owner, asked.key, asked.fingerprint)):
         return earlier
     if not (schedule.is_valid() & form.is_valid()):
         return None
+    quotas.check(owner.pk, [*quotas.for_jobs(kind, form.count()), *form.uses()])
+    key, fingerprint = asked.key, asked.fingerprint  # before the files are moved
     accepted = None
     try:
         accepted = lifecycle.submit(
             kind,
             form.submissions(),
             owner=owner,
-            idempotency_key=asked.key,
-            fingerprint=asked.fingerprint,
+            idempotency_key=key,
+            fingerprint=fingerprint,
             run_at=schedule.cleaned_data["run_at"],
         )
     finally:
@@ -169,16 +169,18 @@ def _refused(
 ) -> HttpResponse:
     """The form again with its errors, or the errors by field as JSON. text: a sentence about the submit as a whole."""
     if wants_json(request):
-        return _errors({EVERYWHERE: [text]} if text else {**form.errors, **schedule.errors}, status)
+        return errors({EVERYWHERE: [text]} if text else {**form.errors, **schedule.errors}, status)
     if text:
         form.add_error(None, text)
     return _form_page(request, kind, form, schedule, status)
 
 
-def _errors(errors: dict[str, Any], status: int) -> JsonResponse:
-    return JsonResponse(
-        {"errors": {name: [str(one) for one in texts] for name, texts in errors.items()}}, status=status
-    )
+def _no_room_page(
+    request: HttpRequest, kind: Kind, form: KindForm, schedule: ScheduleForm, exceeded: quotas.QuotaExceeded
+) -> HttpResponse:
+    """The form again, with what was typed."""
+    form.add_error(exceeded.field or None, str(exceeded))
+    return _form_page(request, kind, form, schedule)
 
 
 # --- Follow ----------------------------------------------------------------------------------------------------------
@@ -191,8 +193,10 @@ def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     return _job_page(request, get_object_or_404(_mine(request), pk=job_id))
 
 
-def _job_page(request: HttpRequest, job: Job, schedule: ScheduleForm | None = None, status: int = 200) -> HttpResponse:
-    """schedule: the form for another start, with the errors of what was entered."""
+def _job_page(
+    request: HttpRequest, job: Job, schedule: ScheduleForm | None = None, status: int = 200, trouble: str = ""
+) -> HttpResponse:
+    """schedule: the form for another start, with the errors of what was entered. trouble: what could not be done."""
     if job.is_scheduled and schedule is None:
         schedule = ScheduleForm(initial={"run_at": job.run_at})
     context = {
@@ -202,6 +206,7 @@ def _job_page(request: HttpRequest, job: Job, schedule: ScheduleForm | None = No
         "together": job.submit_id and _mine(request).filter(submit=job.submit_id).exclude(pk=job.pk).exists(),
         # Asked here, since a template would call the form's class.
         "again": job.the_kind and job.the_kind.form is not None,
+        "trouble": trouble,
     }
     return render(request, "offload/detail.html", context, status=status)
 
@@ -221,9 +226,9 @@ def statuses(request: HttpRequest) -> HttpResponse:
     try:
         ids = asked_for(request)
     except ValueError:
-        return _errors({"id": [_("An id looks like %(id)s.") % {"id": "7b4c9a0e-1f0c-4c60-9a53-0d9c1e7b4c9a"}]}, 400)
+        return errors({"id": [_("An id looks like %(id)s.") % {"id": "7b4c9a0e-1f0c-4c60-9a53-0d9c1e7b4c9a"}]}, 400)
     if not 1 <= len(ids) <= AT_ONCE:
-        return _errors({"id": [_("Ask for 1 to %(number)s jobs at once.") % {"number": AT_ONCE}]}, 400)
+        return errors({"id": [_("Ask for 1 to %(number)s jobs at once.") % {"number": AT_ONCE}]}, 400)
     jobs = access.find(ids, access.who(request))
     response = job_status.several_response(request, jobs, gone=ids - {job.pk for job in jobs})
     return access.vouch(request, response)
@@ -238,8 +243,13 @@ def submit(request: HttpRequest, submit_id: UUID) -> HttpResponse:
         raise Http404
     if wants_json(request):
         return JsonResponse(job_status.bodies(jobs))
+    return _submit_page(request, submit_id, jobs)
+
+
+def _submit_page(request: HttpRequest, submit_id: UUID, jobs: list[Job], trouble: str = "") -> HttpResponse:
+    """trouble: what could not be done."""
     unfinished = any(not job.is_finished for job in jobs)
-    context = {"submit_id": submit_id, "jobs": jobs, "unfinished": unfinished}
+    context = {"submit_id": submit_id, "jobs": jobs, "unfinished": unfinished, "trouble": trouble}
     return render(request, [f"{jobs[0].kind}/submit.html", "offload/submit.html"], context)
 
 
@@ -259,6 +269,17 @@ def my_jobs(request: SignedInRequest) -> HttpResponse:
 
 @require_safe
 @cache_control(private=True, no_cache=True)
+@signed_in
+def usage(request: SignedInRequest) -> HttpResponse:
+    """How much I have and use of what I may, as a page or as JSON."""
+    standings = quotas.standings(request.user.pk)
+    if wants_json(request):
+        return JsonResponse({one.quota.name: {"used": one.used, "most": one.most or None} for one in standings})
+    return render(request, "offload/usage.html", {"standings": standings})
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
 def home(request: HttpRequest) -> HttpResponse:
     """The start page: what this is, what can be done here, and my latest jobs."""
     latest = listed(request).defer(*UNSEEN).order_by("-created_at", "-pk")[:LATEST]
@@ -273,7 +294,11 @@ def home(request: HttpRequest) -> HttpResponse:
 def retry(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Run a failed job again."""
     job = get_object_or_404(_mine(request), pk=job_id)
-    too_late = "" if lifecycle.retry(job.pk) else _("This job can't be tried again as it stands now.")
+    try:
+        _check_retries([job])
+    except quotas.QuotaExceeded as exceeded:
+        return no_room(request, exceeded, partial(_job_page, request, job, trouble=str(exceeded)))
+    too_late = "" if _retried([job]) else _("This job can't be tried again as it stands now.")
     return _back(request, job, too_late)
 
 
@@ -283,16 +308,34 @@ def retry_failed(request: HttpRequest, submit_id: UUID) -> HttpResponse:
     jobs = _mine(request).filter(submit=submit_id)
     if not jobs.exists():
         raise Http404
-    failed = jobs.filter(RETRIABLE).values_list("pk", flat=True)
-    retried = [job_id for job_id in failed if lifecycle.retry(job_id)]
-    if not retried:
+    failed = list(jobs.filter(RETRIABLE).order_by("created_at", "pk"))
+    try:
+        _check_retries(failed)
+    except quotas.QuotaExceeded as exceeded:
+        return no_room(request, exceeded, partial(_submit_page, request, submit_id, list(jobs), str(exceeded)))
+    if not _retried(failed):
         too_late = _("None of these jobs can be tried again as they stand now.")
         if wants_json(request):
-            return _errors({EVERYWHERE: [too_late]}, 409)
+            return errors({EVERYWHERE: [too_late]}, 409)
         messages.warning(request, too_late)
     if wants_json(request):
         return JsonResponse(job_status.bodies(jobs.order_by("created_at", "pk")))
     return HttpResponseRedirect(reverse("offload:submit", args=[submit_id]), status=303)
+
+
+def _check_retries(failed: list[Job]) -> None:
+    """Make sure that the jobs' owner has room for another try of each. Raises quotas.QuotaExceeded."""
+    kinds = [job.the_kind for job in failed if job.the_kind]
+    uses = {use.quota.name: use for kind in kinds for use in quotas.for_jobs(kind, len(failed))}
+    quotas.check(failed[0].owner_id if failed else None, uses.values())
+
+
+def _retried(failed: list[Job]) -> bool:
+    """Run failed jobs of one owner again, which counts as submitting them anew. False: none of them could be."""
+    retried = [job for job in failed if lifecycle.retry(job.pk)]
+    if retried and (owner_id := retried[0].owner_id):
+        quotas.meter(owner_id, quotas.PACE, len(retried))
+    return bool(retried)
 
 
 @require_POST
@@ -310,10 +353,10 @@ def reschedule(request: HttpRequest, job_id: UUID) -> HttpResponse:
     try:
         schedule = ScheduleForm(submit_request.parse(request, job.kind).fields)
     except submit_request.Malformed as error:
-        return _errors({EVERYWHERE: [str(error)]}, error.status)
+        return errors({EVERYWHERE: [str(error)]}, error.status)
     if not schedule.is_valid():
         if wants_json(request):
-            return _errors(schedule.errors, 400)
+            return errors(schedule.errors, 400)
         return _job_page(request, job, schedule, 400)
     moved = lifecycle.reschedule(job.pk, schedule.cleaned_data["run_at"])
     return _back(request, job, "" if moved else _("It was too late to change the start of this job."))
@@ -331,7 +374,7 @@ def _back(request: HttpRequest, job: Job, too_late: str) -> HttpResponse:
     """Back to the job's page, or its status as JSON. too_late: a sentence when the job had moved on."""
     if wants_json(request):
         if too_late:
-            return _errors({EVERYWHERE: [too_late]}, 409)
+            return errors({EVERYWHERE: [too_late]}, 409)
         return JsonResponse(job_status.body(_mine(request).get(pk=job.pk)))
     if too_late:
         messages.warning(request, too_late)
@@ -345,14 +388,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The answer to a POST without a valid CSRF token (setting CSRF_FAILURE_VIEW)."""
     if wants_json(request):
         said = _("Send the value of the cookie %(name)s in the X-CSRFToken header.")
-        return _errors({EVERYWHERE: [said % {"name": settings.CSRF_COOKIE_NAME}]}, 403)
+        return errors({EVERYWHERE: [said % {"name": settings.CSRF_COOKIE_NAME}]}, 403)
     return render(request, "403_csrf.html", status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The answer where nothing is, or nothing of this person's (handler404)."""
     if wants_json(request):
-        return _errors({EVERYWHERE: [_("There is nothing here, or it belongs to somebody else.")]}, 404)
+        return errors({EVERYWHERE: [_("There is nothing here, or it belongs to somebody else.")]}, 404)
     return render(request, "404.html", status=404)
 
 
@@ -360,5 +403,5 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The answer to a request that can't be read (handler400)."""
     status = 413 if isinstance(exception, RequestDataTooBig) else 400
     if wants_json(request):
-        return _errors({EVERYWHERE: [_("The request can't be read.")]}, status)
+        return errors({EVERYWHERE: [_("The request can't be read.")]}, status)
     return render(request, "400.html", status=status)

@@ -61,6 +61,11 @@ class AttemptRun:
             yield
         _give_connections_back()
 
+    def stored(self, size: int) -> None:
+        """Tell how many bytes are stored for the job from now on."""
+        lifecycle.stored(self._job, size)
+        _give_connections_back()
+
     def progress(self, percent: float, say: str = "", /, **values: Any) -> None:
         """Tell how far the work is, 0 to 100, and what is being done."""
         if (now := time.monotonic()) >= self._next_progress:

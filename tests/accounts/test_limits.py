@@ -7,6 +7,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
+from jobs.core import quotas
 from jobs.models import Job
 from tests.accounts.conftest import PASSWORD, sign_in, sign_up
 
@@ -59,6 +60,19 @@ def test_a_mailbox_gets_as_many_confirmation_mails_as_the_limits_say(confirmed, 
     assert Job.objects.count() == mails
 
 
+@pytest.mark.parametrize("action", ["signup", "reset_password"])
+def test_one_source_has_mails_sent_to_so_many_mailboxes_and_no_more(action):
+    minute, hour, day = site.ACCOUNT_RATE_LIMITS[action].split(",")
+    assert (minute, hour, day) == ("20/m/ip", "100/h/ip", "300/d/ip")
+    for person in range(25):
+        address = f"person-{person}@example.org"
+        if action == "signup":
+            sign_up(Client(), address, REMOTE_ADDR=ATTACKER)
+        else:
+            ask(address, ATTACKER)
+    assert Job.objects.count() == 20
+
+
 def test_mails_that_others_ask_for_keep_no_way_from_the_owner(client, confirmed, newest_link):
     for source in sources(5):
         ask(TAKEN, source)
@@ -75,6 +89,15 @@ def test_adding_an_address_counts_against_the_same_limit(client, confirmed, sett
     EmailAddress.objects.create(user=confirmed, email="fresh@example.org")
     assert client.post(reverse("account_resend"), {"email": "fresh@example.org"}).status_code == 429
     assert Job.objects.count() == 3
+
+
+def test_the_owner_s_own_pile_of_jobs_keeps_no_mail_back(client, confirmed, offload):
+    offload(QUOTA_JOBS=1, QUOTA_PACE=1)
+    quotas.meter(confirmed.pk, quotas.PACE, 100)
+    client.force_login(confirmed)
+    EmailAddress.objects.create(user=confirmed, email="fresh@example.org")
+    assert client.post(reverse("account_resend"), {"email": "fresh@example.org"}).status_code == 302
+    assert Job.objects.get().owner == confirmed
 
 
 # --- Guesses ---------------------------------------------------------------------------------------------------------

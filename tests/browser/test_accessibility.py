@@ -35,6 +35,7 @@ FOR_USERS = (
     "/jobs/?q=nothing",
     "/jobs/?q=a%00b",
     "/jobs/delete/",
+    "/jobs/usage/",
     "/accounts/email/",
     "/accounts/reauthenticate/",
     "/accounts/sessions/",

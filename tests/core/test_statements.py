@@ -7,7 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import F, Model, Q
@@ -15,9 +15,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobs.conf import options
-from jobs.core import lifecycle
+from jobs.core import lifecycle, quotas
+from jobs.core.statements import Given, Number, Numbers, Statement
 from jobs.kind import Queue, Submission
-from jobs.models import FIELDS, Attempt, Job, Pause, Resource, Status
+from jobs.models import FIELDS, Attempt, Job, Pause, QuotaException, Resource, Status, Submit
 from jobs.web import access
 from tests.kind_app.kind import Crunch, Echo
 
@@ -145,8 +146,18 @@ def insert_compiled(scene: Scene) -> None:
     lifecycle._INSERT.run({**values, "run_at": None})
 
 
+def submit_of(scene: Scene) -> Submit:
+    return Submit(owner=scene.owner, kind="echo", idempotency_key="k", fingerprint="f")
+
+
+def insert_submit_compiled(scene: Scene) -> None:
+    values = {field.attname: getattr(submit_of(scene), field.attname) for field in Submit._meta.concrete_fields}
+    lifecycle._INSERT_SUBMIT.run(values)
+
+
 WRITING: dict[str, tuple[Callable[[Scene], Any], Callable[[Scene], Any]]] = {
     "insert": (insert_compiled, lambda scene: new_row(scene).save(force_insert=True)),
+    "insert a submit": (insert_submit_compiled, lambda scene: submit_of(scene).save(force_insert=True)),
     "start": (lambda scene: lifecycle._START.rows(job_ids=scene.ids, queues=list(Queue), worker="w1"), start_plainly),
     "renew": (lambda scene: lifecycle._RENEW.rows(job_ids=scene.ids, worker="w1"), renew_plainly),
     "succeed": (
@@ -185,7 +196,7 @@ def after(write: Callable[[Scene], Any], scene: Scene) -> list[list[dict[str, An
     """All rows as `write` leaves them; it is rolled back."""
     with transaction.atomic():
         write(scene)
-        found = [rows(Job), rows(Attempt), rows(Resource)]
+        found = [rows(Job), rows(Attempt), rows(Resource), rows(Submit)]
         transaction.set_rollback(True)
     return found
 
@@ -232,12 +243,48 @@ def test_a_compiled_look_by_cookie_finds_the_same_and_how_session_and_account_st
         assert look() == [(job, hashed) for job in found]
 
 
+def test_compiled_looks_for_a_submit_and_for_exceptions_find_what_the_orm_finds(user: User, other_user: User):
+    submits = [
+        Submit.objects.create(owner=owner, kind="echo", idempotency_key=key, fingerprint="f")
+        for owner in (user, other_user)
+        for key in ("k", "kz", "z")
+    ]
+    assert lifecycle._EARLIER.rows(owner=user.pk, key="k") == submits[:1]
+    assert lifecycle._EARLIER.rows(owner=user.pk, key="none") == []
+    group, theirs = (Group.objects.create(name=name) for name in ("ours", "theirs"))
+    user.groups.add(group)
+    wanted: list[dict[str, Any]] = [{"user": user}, {"group": group}, {"user": other_user}, {"group": theirs}]
+    exceptions = [QuotaException.objects.create(quota="jobs", most=5, **one) for one in wanted]
+    assert sorted(one.pk for one in quotas._EXCEPTIONS.rows(owner=user.pk)) == [one.pk for one in exceptions[:2]]
+
+
+def test_numbers_are_counted_to_their_end_or_to_a_limit_and_have_amounts_added(user: User):
+    owner = Given("owner", FIELDS["owner_id"])
+    jobs = Job.objects.filter(owner=owner)
+    one = jobs.filter(title="b")
+    statement = Numbers(
+        lambda: [
+            Number(jobs),
+            Number(one),
+            Number(None, one.values("attempt")),
+            Number(),
+        ]
+    )
+    assert statement.tell([None] * 4, owner=user.pk) == [0, 0, 0, 0]
+    for title in "aab":
+        lifecycle.submit(Echo(), [Submission({"text": "hi"}, title)], owner=user)
+    Job.objects.update(attempt=4)
+    assert statement.tell([None] * 4, owner=user.pk) == [3, 1, 4, 0]
+    assert statement.tell([2, 2, 2, 2], owner=user.pk) == [2, 1, 4, 0]
+
+
 def test_every_compiled_statement_is_compared():
     """A new one gets its line above."""
     compiled = {
         name
-        for module in (lifecycle, access)
+        for module in (lifecycle, access, quotas)
         for name, value in vars(module).items()
-        if type(value).__module__ == "jobs.core.statements"
+        if isinstance(value, Statement)
     }
-    assert compiled == {"_INSERT", "_START", "_RENEW", "_SUCCEED", "_ATTEMPT_SUCCEEDED", "_FIND", "_FOLLOW"}
+    writing = {"_INSERT", "_INSERT_SUBMIT", "_START", "_RENEW", "_SUCCEED", "_ATTEMPT_SUCCEEDED"}
+    assert compiled == writing | {"_FIND", "_FOLLOW", "_EARLIER", "_EXCEPTIONS"}

@@ -165,7 +165,9 @@ class Stage:
     def __init__(self, env: dict[str, str], server: RedisServer, ledger: Ledger) -> None:
         self.redis = server
         self.ledger = ledger
-        self.env = {**env, "REDIS_URL": server.url, "MEDIA_CONCURRENCY": str(max(4, os.cpu_count() or 1))}
+        quotas = {"QUOTA_JOBS": "0", "QUOTA_PACE": "0"}  # one person does what a crowd does elsewhere
+        media = {"MEDIA_CONCURRENCY": str(max(4, os.cpu_count() or 1))}
+        self.env = {**env, **quotas, **media, "REDIS_URL": server.url}
         self.workers: list[WorkerProcess] = []
 
     def through(self, proxy: Proxy) -> None:

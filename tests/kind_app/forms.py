@@ -28,6 +28,9 @@ class EchoForm(KindForm):
     discarded = 0
     """How often `discard` was called, over all forms: tests read it."""
 
+    def count(self) -> int:
+        return int(self.cleaned_data["copies"] or 1)
+
     def submissions(self) -> list[Submission]:
         data = self.cleaned_data
         payload: dict[str, Any] = {
@@ -37,7 +40,7 @@ class EchoForm(KindForm):
             "outcome": data["outcome"] or "succeed",
             "log": data["log"],
         }
-        return [Submission(payload, data["text"], data["resource"])] * (data["copies"] or 1)
+        return [Submission(payload, data["text"], data["resource"])] * self.count()
 
     def discard(self) -> None:
         EchoForm.discarded += 1

@@ -34,7 +34,7 @@ def value(request: HttpRequest, pk: int) -> HttpResponse:
     mine = get_object_or_404(Value, owner=request.user.pk, pk=pk)
     jobs = jobs_of(request)
     held_by = [job for job in jobs.first_on(mine.resource) if job.is_holding]
-    line = [*held_by, *jobs.unfinished().filter(resource=mine.resource).order_by("position")[: LINE + 1]]
+    line = [*held_by, *jobs.in_line(mine.resource).order_by("position")[: LINE + 1]]
     context = {
         "value": mine,
         "page": Paginator(mine.changes.order_by("-place"), PAGE).get_page(request.GET.get("page")),

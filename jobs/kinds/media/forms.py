@@ -13,7 +13,7 @@ from django.template.defaultfilters import capfirst, filesizeformat
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from ...contract import Failed, Job, KindForm, Submission, options
+from ...contract import BYTES, Failed, Job, KindForm, Submission, Use, options
 from . import files, formats, pictures
 from .conversion import Quality
 from .models import MAX_NAME, MediaFile
@@ -186,6 +186,14 @@ class MediaForm(KindForm):
                 self.add_error("preset", forms.ValidationError(text, code="does_not_fit"))
         return self.cleaned_data
 
+    def count(self) -> int:
+        """One for each file."""
+        return len(self.cleaned_data["file"])
+
+    def uses(self) -> list[Use]:
+        """The room for the uploads."""
+        return [Use(BYTES, sum(file.size or 0 for file in self.cleaned_data["file"]), "file")]
+
     def submissions(self) -> list[Submission]:
         """One job for each file. Keeps each upload in the storage, in a folder of its own."""
         options = {name: self.cleaned_data[name] for name in ("preset", "quality", "width", "height")}
@@ -200,7 +208,8 @@ class MediaForm(KindForm):
         title = _clean(file.name or "") or _("Media file")
         self._folders.append(f"media/{uuid4()}")
         source = default_storage.save(f"{self._folders[-1]}/source", file)
-        return Submission(payload={"source": source, "name": str(title), **asked}, title=str(title))
+        payload = {"source": source, "name": str(title), **asked}
+        return Submission(payload, str(title), stored_bytes=file.size or 0)
 
     def discard(self) -> None:
         """Delete what `submissions` stored."""
@@ -317,6 +326,10 @@ class EditForm(KindForm):
             except Failed as failure:
                 self.add_error(None, forms.ValidationError(in_words(failure.sentence), code=failure.code))
         return data
+
+    def uses(self) -> list[Use]:
+        """Room for a version like the newest one."""
+        return [Use(BYTES, cast(MediaFile, self.media_file).current.measures["bytes"])]
 
     def submissions(self) -> list[Submission]:
         """One job, in the file's line."""

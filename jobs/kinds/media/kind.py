@@ -86,11 +86,12 @@ class MediaKind(_VersionKind):
                 convert = pictures.convert if found.is_picture else recordings.convert
                 converted = convert(source, found, folder, _limits(), run.progress, recipe_of(run.payload))
                 measures = {"format": found.label, "bytes": source.stat().st_size, **converted.source}
-                stored = _store(converted.outputs, run)
+                stored = _store(converted.outputs, run, beside=measures["bytes"])
         except Failed as failure:
             if not failure.can_retry:
                 for useless in files.folders_of([path]):
                     files.delete_folder(useless)
+                run.stored(0)
             raise
         with run.transaction():
             file = MediaFile.objects.create(owner_id=run.owner_id, name=name, type=converted.type)
@@ -113,6 +114,10 @@ class MediaKind(_VersionKind):
         if "source" in payload:
             suffix = PurePath(payload.get("name", "")).suffix
             yield f"original{suffix if suffix.isascii() else ''}", partial(_open, payload["source"])
+
+    def stored_beside(self, owner_id: OwnerKey) -> int:
+        """Versions that stay although their jobs are deleted: see `MediaFile.tidy`."""
+        return sum(version.stored_bytes for version in Version.objects.filter(job=None, file__owner=owner_id))
 
     def belongings(self, owner_id: OwnerKey) -> Iterator[tuple[str, Iterable[Mapping[str, Any]]]]:
         """Which files the person has, and what was done with them."""
@@ -195,15 +200,16 @@ def _fetch(path: str, folder: Path) -> tuple[Path, formats.Format]:
     return source, found
 
 
-def _store(outputs: list[Output], run: Run) -> list[dict[str, Any]]:
+def _store(outputs: list[Output], run: Run, *, beside: int = 0) -> list[dict[str, Any]]:
     """Keep the outputs in a folder of this attempt, all of them or none, and delete what earlier attempts left.
 
-    Later attempts are not touched: this one may have been given up without knowing it. Returns how the result names the
-    files.
+    beside: bytes that are stored for the job elsewhere. Later attempts are not touched: this one may have been given up
+    without knowing it. Returns how the result names the files.
     """
     folder = f"media/{run.job_id}"
     try:
         stored = [_entry(output, files.store(output.path, f"{folder}/{run.attempt}")) for output in outputs]
+        run.stored(beside + sum(entry["bytes"] for entry in stored))
     except BaseException:
         files.delete_folder(f"{folder}/{run.attempt}")
         raise

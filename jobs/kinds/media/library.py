@@ -37,7 +37,7 @@ class LibraryPicture:
 
     id: of the file. path: the storage's name of the version at its full size, which later edits don't change; it goes
     when its owner deletes it. thumbnail: where its owner sees it small; "" if its job was deleted. width, height: in
-    pixels.
+    pixels. bytes: of the file at `path`.
     """
 
     id: int
@@ -46,6 +46,7 @@ class LibraryPicture:
     thumbnail: str
     width: int
     height: int
+    bytes: int
 
 
 def pictures_of(owner_id: OwnerKey, limit: int = 24) -> list[LibraryPicture]:
@@ -111,4 +112,12 @@ def _newest(owner_id: OwnerKey) -> "QuerySet[Version]":
 
 def _picture(version: Version) -> LibraryPicture:
     file, measures = version.file, version.measures
-    return LibraryPicture(file.pk, file.name, version.path, version.thumbnail, measures["width"], measures["height"])
+    return LibraryPicture(
+        file.pk,
+        file.name,
+        version.path,
+        version.thumbnail,
+        measures["width"],
+        measures["height"],
+        measures["bytes"],
+    )

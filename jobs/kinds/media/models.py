@@ -108,6 +108,12 @@ class Version(models.Model):
         return [self.path, *(entry["path"] for entry in self.files)]
 
     @property
+    def stored_bytes(self) -> int:
+        """How many bytes that is."""
+        sizes: list[int] = [self.measures["bytes"], *(entry["bytes"] for entry in self.files)]
+        return sum(sizes)
+
+    @property
     def thumbnail(self) -> str:
         """Where its owner sees it small; "" if its job was deleted."""
         seen = [entry for entry in self.files if entry["type"].startswith("image/")]

@@ -10,13 +10,32 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.core.files import File
 from django.core.files.storage import default_storage
+from django.db.models import Expression, QuerySet
 from django.utils.translation import gettext_lazy
 
-from ...contract import Kind, Role, Run, options
+from ...contract import Job, Kind, Quota, Role, Run, options
 from . import archive
 from .sentences import SENTENCES
 
 FOLDER = "export"
+
+
+def _copies(owner: Expression) -> "QuerySet[Job]":
+    """Those that are there, and those that are being made."""
+    mine = Job.objects.filter(owner=owner, kind=ExportKind.name)
+    return mine.unfinished() | mine.filter(stored_bytes__gt=0)
+
+
+EXPORTS = Quota(
+    name="exports",
+    label=gettext_lazy("Copies of my data"),
+    option="QUOTA_EXPORTS",
+    rows=_copies,
+    refusal=gettext_lazy(
+        "There is no room: of at most %(most)s copies of your data, %(used)s are there already. "
+        "Delete one of them first."
+    ),
+)
 
 
 def stored_as(job_id: UUID, attempt: int) -> str:
@@ -36,6 +55,7 @@ class ExportKind(Kind):
     nav = ((gettext_lazy("My data"), "export:home"),)
     summary_template = "personal/_export.html"
     sentences = SENTENCES
+    quotas = (EXPORTS,)
 
     def run(self, run: Run) -> dict[str, Any]:
         """Result: bytes of the file, and how many jobs and files are in it."""
@@ -45,6 +65,7 @@ class ExportKind(Kind):
             size = file.tell()
             file.seek(0)
             default_storage.save(stored_as(run.job_id, run.attempt), File(file))
+            run.stored(size)
         for earlier in range(1, run.attempt):
             default_storage.delete(stored_as(run.job_id, earlier))
         return {"bytes": size, "jobs": written.jobs, "files": written.files}

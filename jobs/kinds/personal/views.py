@@ -1,5 +1,6 @@
 """My data: a copy of it, and the end of it."""
 
+from functools import partial
 from typing import cast
 from uuid import UUID
 
@@ -17,9 +18,21 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ...contract import Job, Status, Submission, jobs_of, submit, visitor_of
+from ...contract import (
+    Job,
+    QuotaExceeded,
+    Status,
+    Submission,
+    Use,
+    check_quotas,
+    for_jobs,
+    jobs_of,
+    no_room,
+    submit,
+    visitor_of,
+)
 from .erasure import ErasureKind
-from .export import ExportKind, stored_as
+from .export import EXPORTS, ExportKind, stored_as
 
 LATEST = 3
 """Copies that the page shows."""
@@ -31,10 +44,18 @@ LATEST = 3
 def home(request: HttpRequest) -> HttpResponse:
     """What I can do with my data; POST makes a copy, unless one is being made already."""
     copies = Job.objects.filter(owner=request.user.pk, kind=ExportKind.name).order_by("-created_at", "-pk")
+
+    def page(trouble: str = "") -> HttpResponse:
+        return render(request, "personal/home.html", {"copies": copies[:LATEST], "trouble": trouble})
+
     if request.method != "POST":
-        return render(request, "personal/home.html", {"copies": copies[:LATEST]})
+        return page()
     job = copies.unfinished().first()
     if job is None:
+        try:
+            check_quotas(request.user.pk, [*for_jobs(ExportKind()), Use(EXPORTS)])
+        except QuotaExceeded as exceeded:
+            return no_room(request, exceeded, partial(page, str(exceeded)))
         wanted = Submission({}, _("Copy of my data"), f"export:{request.user.pk}")
         (job,) = submit(ExportKind(), [wanted], owner=cast(AbstractBaseUser, request.user)).jobs
     return redirect(job)

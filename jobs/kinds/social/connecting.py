@@ -26,13 +26,42 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ...contract import Failed, Job, JobError, Kind, OwnerKey, Role, Run, Stopped, Submission, TryAgain, resume, submit
+from ...contract import (
+    Failed,
+    Job,
+    JobError,
+    Kind,
+    OwnerKey,
+    Quota,
+    QuotaExceeded,
+    Role,
+    Run,
+    Stopped,
+    Submission,
+    TryAgain,
+    Use,
+    check_quotas,
+    for_jobs,
+    resume,
+    submit,
+)
 from . import http
 from .avatars import AvatarKind
 from .models import HOLDS, Account, Secret
 from .networks import network_named
 from .networks.base import Connected, Network
 from .sentences import ALL_SENTENCES
+
+ACCOUNTS = Quota(
+    name="accounts",
+    label=gettext_lazy("Connected accounts"),
+    option="QUOTA_ACCOUNTS",
+    rows=lambda owner: Account.objects.filter(owner=owner),
+    refusal=gettext_lazy(
+        "There is no room: of at most %(most)s accounts, %(used)s are there already. "
+        "Disconnect one that you need no more."
+    ),
+)
 
 
 class NotBegunHere(Exception):
@@ -48,8 +77,10 @@ def begin(
     """Submit the job that connects the account which a valid form asks for.
 
     asked: the form's cleaned data. browser: what only this browser's session knows. whole: makes an address of a path.
+    Raises QuotaExceeded.
     """
     instance = http.origin_of(asked[network.form.address_field])
+    _check_room(owner, network, instance)
     payload = {"network": network.name, "shown_again": {name: asked[name] for name in network.form.shown_again}}
     told: dict[str, Any] = {"instance": instance, "payload": payload, "asked": asked}
     title, bound = _title(network, instance), ""
@@ -72,7 +103,7 @@ def come_back(
     """Submit the job that goes on with what a network's own page answered; None if it did not allow it.
 
     key: of the callback address. browser: as for `begin`. answer: the query with which the browser came.
-    Raises NotBegunHere, whatever it is that does not fit.
+    Raises NotBegunHere, whatever it is that does not fit; and QuotaExceeded, after which the same answer still counts.
     """
     bound = _bound(owner.pk, network, key, answer.get("state", ""), browser)
     with transaction.atomic():
@@ -84,10 +115,19 @@ def come_back(
         if "code" not in answer:
             secret.delete()
             return None
+        _check_room(owner, network, told["instance"])
         job = _submitted(ConnectKind(), told["payload"], _title(network, told["instance"]), owner)
         told = {"instance": told["instance"], "pending": told["pending"], "code": answer["code"]}
         Secret.objects.filter(pk=secret.pk).update(job_id=job.pk, bound="", text=json.dumps(told))
     return job
+
+
+def _check_room(owner: AbstractBaseUser, network: Network, instance: str) -> None:
+    """Whether the owner may have one more account. Which one it will be only the other side tells: where they have one
+    already this may be it, connected again, and the job looks once more.
+    """
+    known = Account.objects.filter(owner=owner.pk, network=network.name, instance=instance).exists()
+    check_quotas(owner.pk, [*for_jobs(ConnectKind()), *([] if known else [Use(ACCOUNTS)])])
 
 
 def disconnect(owner: AbstractBaseUser, pk: int) -> Job:
@@ -158,6 +198,7 @@ class ConnectKind(Kind):
     time_limit = timedelta(minutes=1)
     backoff = timedelta(seconds=2)
     failed_link = (gettext_lazy("Connect once more"), "social:again")
+    quotas = (ACCOUNTS,)
     summary_template = "social/_connect.html"
     sentences = ALL_SENTENCES
     stylesheet = "social/social.css"
@@ -291,6 +332,11 @@ def _save(run: Run, network: Network, connected: Connected) -> dict[str, Any]:
                 "connected_at": timezone.now(),
             },
         )
+        if made:
+            try:
+                check_quotas(run.owner_id, [Use(ACCOUNTS, 0)])
+            except QuotaExceeded as exceeded:
+                raise Failed("too_many_accounts", most=exceeded.most) from None
         run.keep(account=account.pk, name=str(account), new=made, picture=picture)
         Secret.objects.filter(job_id=run.job_id).delete()
     return _connected(run)

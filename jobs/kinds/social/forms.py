@@ -16,7 +16,7 @@ from django.utils.text import Truncator, get_text_list
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from ...contract import KindForm, Submission, options
+from ...contract import BYTES, COMPUTING, KindForm, Submission, Use, options
 from ..media import library
 from .lengths import TOO_MANY_BYTES, TOO_MANY_CHARACTERS, WarningPlace, too_long
 from .models import Account
@@ -272,6 +272,20 @@ class PostForm(KindForm):
                 error = gettext("%(who)s takes up to %(limit)d characters here; these are %(length)d.")
                 self.add_error(f"alt_{number}", error % {"who": account.who, "limit": longest, "length": length})
 
+    def count(self) -> int:
+        """One for each account, and one for all pictures."""
+        return len(self.cleaned_data["accounts"]) + bool(self._pictures)
+
+    def uses(self) -> list[Use]:
+        """Room for the pictures, and the work on them."""
+        return [Use(BYTES, self._bytes, "picture_1"), Use(COMPUTING)] if self._pictures else []
+
+    @property
+    def _bytes(self) -> int:
+        """Of all pictures, as they are chosen."""
+        chosen = (picture for picture, _alt in self._pictures)
+        return sum(one.bytes if isinstance(one, library.LibraryPicture) else one.size or 0 for one in chosen)
+
     def submissions(self) -> list[Submission]:
         """One job for each account; those of one account run in order. Keeps the pictures, which come first."""
         accounts = list(self.cleaned_data["accounts"])
@@ -311,7 +325,10 @@ class PostForm(KindForm):
         }
         title = ngettext("Picture for: %(post)s", "%(number)d pictures for: %(post)s", len(sources))
         return Submission(
-            payload=payload, title=title % {"number": len(sources), "post": beginning}, kind=PicturesKind()
+            payload=payload,
+            title=title % {"number": len(sources), "post": beginning},
+            kind=PicturesKind(),
+            stored_bytes=self._bytes,
         )
 
     def _store(self, picture: "UploadedFile[Any] | library.LibraryPicture", path: str) -> str:

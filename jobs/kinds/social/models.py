@@ -87,7 +87,7 @@ class Account(models.Model):
     @property
     def waiting(self) -> int:
         """How many posts wait until it is connected again."""
-        return Job.objects.unfinished().filter(resource=self.resource).count() if self.needs_reconnect else 0
+        return Job.objects.in_line(self.resource).count() if self.needs_reconnect else 0
 
     def limit(self, name: str) -> int | None:
         """One of its limits, or what the network is known to allow; None for no limit. name: a field of Limits."""

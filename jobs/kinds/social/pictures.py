@@ -52,6 +52,8 @@ class PicturesKind(Kind):
                 run.progress(percent, "fitting", number=number, total=len(sources))
                 path = f"{_folder(run.job_id)}/{run.attempt}-{index}-{number}"
                 made[each].append({**_fitted(source, number, each, path), "alt": alt})
+        sizes = [default_storage.size(one["path"]) for some in made.values() for one in some]
+        run.stored(sum(sizes) + sum(map(default_storage.size, sources)))
         return {"pictures": {str(pk): made[each] for pk, each in limits.items()}}
 
     def forget(self, job_id: UUID, payload: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:

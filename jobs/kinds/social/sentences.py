@@ -23,6 +23,10 @@ SENTENCES: dict[str, Text] = {
     # Connecting and disconnecting.
     "talking": _("Talking with %(who)s"),
     "begin_again": _("What you filled in is kept for an hour and used once, and is gone. Please connect once more."),
+    "too_many_accounts": _(
+        "There is no room for another account: at most %(most)s may be connected. "
+        "Disconnect one that you need no more, then connect this one once more."
+    ),
     "not_told": _(
         "%(account)s is disconnected, but %(who)s could not be told: %(problem)s You can also remove Offload in its "
         "settings."

@@ -1,6 +1,7 @@
 """The pages on which people connect, look at and disconnect their accounts. Jobs do what asks other servers."""
 
 import secrets
+from functools import partial
 from typing import cast
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ...contract import Job, jobs_of
+from ...contract import Job, QuotaExceeded, jobs_of, no_room
 from . import connecting
 from .connecting import ConnectKind, DisconnectKind, NotBegunHere
 from .models import Account
@@ -33,10 +34,16 @@ BROWSER = "social_browser"
 @login_required
 def accounts(request: HttpRequest) -> HttpResponse:
     """My accounts, what is being done to them, and the networks on which another can be connected."""
+    return _accounts_page(request)
+
+
+def _accounts_page(request: HttpRequest, trouble: str = "") -> HttpResponse:
+    """trouble: what could not be done."""
     mine = Account.objects.filter(owner=request.user.pk)
     kinds = (ConnectKind.name, DisconnectKind.name)
     jobs = Job.objects.filter(owner=request.user.pk, kind__in=kinds).unfinished().order_by("-created_at", "-pk")
-    return render(request, "social/accounts.html", {"accounts": mine, "jobs": list(jobs), "networks": networks()})
+    context = {"accounts": mine, "jobs": list(jobs), "networks": networks(), "trouble": trouble}
+    return render(request, "social/accounts.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -49,7 +56,11 @@ def connect(request: HttpRequest, network: str) -> HttpResponse:
     form = chosen.form(request.POST if request.method == "POST" else None, initial=_known(request, chosen))
     if form.is_valid():
         browser = request.session.setdefault(BROWSER, secrets.token_urlsafe(32))
-        job = connecting.begin(_me(request), chosen, form.cleaned_data, browser, request.build_absolute_uri)
+        try:
+            job = connecting.begin(_me(request), chosen, form.cleaned_data, browser, request.build_absolute_uri)
+        except QuotaExceeded as exceeded:
+            form.add_error(None, str(exceeded))
+            return no_room(request, exceeded, partial(_form_page, request, chosen, form))
         return _to(job.get_absolute_url())
     return _form_page(request, chosen, form)
 
@@ -78,6 +89,8 @@ def callback(request: HttpRequest, network: str, key: str) -> HttpResponse:
         text = _("This does not answer an authorisation that you began here. Please connect once more.")
         messages.error(request, text)
         return _to(reverse("social:accounts"))
+    except QuotaExceeded as exceeded:
+        return no_room(request, exceeded, partial(_accounts_page, request, str(exceeded)))
     if job is None:
         denied = request.GET.get("error") == "access_denied"
         yours = _("You did not allow it, so no account was connected.")
