@@ -67,8 +67,9 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._end_after(None)
 
     def _close_transport(self) -> None:
-        super()._close_transport()
-        self._end_after(LAST_SECONDS)
+        if not self._closed:
+            super()._close_transport()
+            self._end_after(LAST_SECONDS)
 
     def _end_after(self, seconds: float | None) -> None:
         """Cut the connection off so much later, or not at all."""

@@ -83,6 +83,7 @@ def serving(*args: str, **environment: str) -> Iterator[Server]:
 def server() -> Iterator[Server]:
     with serving() as made:
         yield made
+        assert "Traceback" not in made.process.log
 
 
 @pytest.mark.parametrize(
