@@ -5,6 +5,7 @@ https://gunicorn.org/asgi/
 
 import asyncio
 import socket
+import struct
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
@@ -66,14 +67,21 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._end_after(None)
 
     def _close_transport(self) -> None:
-        super()._close_transport()
-        self._end_after(LAST_SECONDS)
+        if not self._closed:
+            super()._close_transport()
+            self._end_after(LAST_SECONDS)
 
     def _end_after(self, seconds: float | None) -> None:
         """Cut the connection off so much later, or not at all."""
         if self._end:
             self._end.cancel()
-        self._end = self.worker.loop.call_later(seconds, self._transport.abort) if seconds is not None else None
+        self._end = self.worker.loop.call_later(seconds, self._cut_off) if seconds is not None else None
+
+    def _cut_off(self) -> None:
+        # Without this the kernel would go on to offer what is unsent.
+        linger = struct.pack("ii", 1, 0)
+        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._transport.abort()
 
     def stop(self) -> None:
         """Close it unless a request is under way."""

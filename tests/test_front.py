@@ -83,6 +83,7 @@ def serving(*args: str, **environment: str) -> Iterator[Server]:
 def server() -> Iterator[Server]:
     with serving() as made:
         yield made
+        assert "Traceback" not in made.process.log
 
 
 @pytest.mark.parametrize(
@@ -154,6 +155,7 @@ def test_the_kernel_keeps_little_of_an_answer_that_is_not_taken(server: Server) 
         slow.sendall(b"GET /large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         wait_until(full, what="the kernel takes no more")
         assert seen[-1] < 300_000
+        wait_until(lambda: unsent() == 0, what="it is thrown away when the client is cut off")
 
 
 def test_a_large_answer_arrives_whole(server: Server) -> None:
