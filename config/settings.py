@@ -109,6 +109,8 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+# Keys of before: what was signed or encrypted with one is still read. What is written has the new one.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 # Salt of the keys that encrypt payloads and credentials; the keys themselves are derived from SECRET_KEY
 # (django-fernet-encrypted-fields). Changing it makes what is encrypted unreadable. jobs/apps.py has the default.
 if _salt := env.str("SALT_KEY", ""):
