@@ -115,6 +115,8 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+# Keys of before: what was signed or encrypted with one is still read. What is written has the new one.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 # Salt of the keys that encrypt payloads and credentials; the keys themselves are derived from SECRET_KEY
 # (django-fernet-encrypted-fields). Changing it makes what is encrypted unreadable. jobs/apps.py has the default.
 if _salt := env.str("SALT_KEY", ""):
@@ -211,9 +213,9 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 MIDDLEWARE = [
     "jobs.web.site_address.middleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "jobs.web.polling.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "jobs.web.no_store.middleware",
     "django.middleware.common.CommonMiddleware",
@@ -414,7 +416,13 @@ LOG_LEVEL: int = env.log_level("LOG_LEVEL", logging.INFO)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+            "datefmt": "%Y-%m-%d %H:%M:%S%z",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_keys"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "filters": {

@@ -174,6 +174,32 @@ def test_the_generated_secret_key_is_kept_for_its_owner_alone(tmp_path: Path) ->
     assert key.read_text() == first
 
 
+SEAL = """
+from django.core import signing
+from jobs.models import Job
+print(signing.dumps("told"), Job._meta.get_field("payload_text").get_prep_value("told"))
+"""
+READ = """
+from django.core import signing
+from jobs.models import Job
+try:
+    print(signing.loads({0!r}))
+except signing.BadSignature:
+    print("forged")
+print(Job._meta.get_field("payload_text").to_python({1!r}))
+"""
+
+
+def test_what_was_signed_and_encrypted_with_a_former_key_is_read(tmp_path: Path) -> None:
+    old, new = "the-old-one-" + "x7" * 30, "the-new-one-" + "y8" * 30
+    signed, encrypted = python(SEAL, VAR_DIR=str(tmp_path), SECRET_KEY=old).split()
+    told = READ.format(signed, encrypted)
+    fallbacks = f"a-third-one-{'z9' * 30},{old}"
+    after = python(told, VAR_DIR=str(tmp_path), SECRET_KEY=new, SECRET_KEY_FALLBACKS=fallbacks)
+    assert after.split() == ["told", "told"]
+    assert python(told, VAR_DIR=str(tmp_path), SECRET_KEY=new).split() == ["forged", encrypted]
+
+
 def test_every_variable_that_the_settings_read_is_documented() -> None:
     read = set(re.findall(r"""(?:env\.\w+|_database)\(\s*"([A-Z_]+)\"""", SETTINGS))
     read |= set(re.findall(r"""\("([A-Z_]+)", env\.\w+\)""", SETTINGS))

@@ -1,6 +1,7 @@
 """Whoever reads the log finds no link in it that they could use."""
 
 import logging
+import re
 from collections.abc import Iterator
 from io import StringIO
 
@@ -46,3 +47,8 @@ def test_other_addresses_are_logged_as_they_are(client, log):
     client.get("/nowhere/?a=%s")
     assert "Method Not Allowed: /accounts/confirm-email/again/" in log.getvalue().replace(" (GET)", "")
     assert "Not Found: /nowhere/" in log.getvalue()
+
+
+def test_each_line_says_when_it_was_in_which_zone(log):
+    Client().get("/nowhere/")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4} WARNING django.request .+\n", log.getvalue())

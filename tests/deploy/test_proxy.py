@@ -28,6 +28,7 @@ pytestmark = [
 
 CONFIG = (ROOT / "deploy" / "nginx.conf").read_text()
 HSTS = "Strict-Transport-Security"
+CSP = "Content-Security-Policy"
 
 
 class Proxy:
@@ -187,7 +188,7 @@ def test_one_client_has_few_uploads_at_once(proxy):
 
 
 def test_its_own_answers_hold_the_headers_that_the_sites_hold_already(proxy, site):
-    told = {HSTS: "max-age=1", "X-Content-Type-Options": "nosniff"}
+    told = {HSTS: "max-age=1", "X-Content-Type-Options": "nosniff", CSP: "default-src 'self'"}
     site.routes["GET /"] = Reply("ok", headers=told)
     fine = proxy.ask().raw.headers
     assert {name: fine.getlist(name) for name in told} == {name: [value] for name, value in told.items()}
@@ -196,7 +197,10 @@ def test_its_own_answers_hold_the_headers_that_the_sites_hold_already(proxy, sit
     assert away.status_code == 502
     assert away.headers[HSTS] == "max-age=31536000; includeSubDomains"
     assert away.headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'none'" in away.headers[CSP]
     assert away.headers["Server"] == "nginx"
+    plain = requests.get(f"http://127.0.0.1:{proxy.http}/", allow_redirects=False, timeout=20)
+    assert (plain.status_code, "frame-ancestors 'none'" in plain.headers[CSP]) == (301, True)
 
 
 def test_a_client_that_asks_without_end_is_told_to_wait(proxy, site):

@@ -134,7 +134,7 @@ def picture(request: HttpRequest, job: UUID, number: int) -> HttpResponseBase:
         response = FileResponse(default_storage.open(made[number - 1]["path"]), content_type=made[number - 1]["type"])
     except FileNotFoundError:
         raise Http404 from None
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Content-Security-Policy"] = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox"
     return response
 
 

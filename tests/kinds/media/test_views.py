@@ -55,7 +55,7 @@ def test_a_file_is_shown_in_place_and_can_run_nothing(client, url, content):
 
     assert answer.getvalue() == content
     assert answer["X-Content-Type-Options"] == "nosniff"
-    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert answer["Content-Security-Policy"] == "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox"
     assert "private" in answer["Cache-Control"]
     assert answer["Accept-Ranges"] == "bytes"
     assert answer["Content-Disposition"].startswith("inline")

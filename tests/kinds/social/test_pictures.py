@@ -221,6 +221,7 @@ def test_the_owner_and_nobody_else_sees_the_pictures(mastodon_account, client, o
     attempted(preparation)
     answer = client.get(address)
     assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
+    assert answer["Content-Security-Policy"].endswith("frame-ancestors 'none'; sandbox")
     assert b"".join(answer.streaming_content).startswith(b"\xff\xd8")
     page = client.get(preparation.get_absolute_url()).content.decode()
     assert f'<img src="{address}" alt="A red field"' in page
