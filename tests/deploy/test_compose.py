@@ -191,10 +191,16 @@ class Deployment:
         self.world = {"SANDBOX": "1", "SANDBOX_URL": self.site.network, "SANDBOX_SMTP_PORT": str(self.ports["smtp"])}
         server = urlsplit(postgresql_url(folder / "postgresql"))
         self.postgres_folder = parse_qs(server.query)["host"][0]
-        with psycopg.connect(server.geturl(), autocommit=True) as connection:
-            made = environment_of("postgres", DOT_ENV)
-            connection.execute(f"CREATE ROLE {made['POSTGRES_USER']} LOGIN PASSWORD '{made['POSTGRES_PASSWORD']}'")
-            connection.execute(f"CREATE DATABASE {made['POSTGRES_DB']} OWNER {made['POSTGRES_USER']}")
+        (file,) = SERVICES["postgres"]["configs"]
+        # The image runs what lies there: https://hub.docker.com/_/postgres#initialization-scripts
+        assert file["target"].startswith("/docker-entrypoint-initdb.d/")
+        script = interpolated(COMPOSE["configs"][file["source"]]["content"], DOT_ENV)
+        self.postgres = server.geturl()
+        with psycopg.connect(self.postgres, autocommit=True) as connection:
+            # As the image does before.
+            connection.execute("ALTER ROLE CURRENT_USER PASSWORD 'that of the whole server'")
+            for statement in re.sub(r"^--.*$", "", script, flags=re.MULTILINE).split(";"):
+                connection.execute(statement)
 
     def environment(self, service: str) -> dict[str, str]:
         """A service's own environment, with the names of the hosts replaced."""
@@ -293,6 +299,26 @@ def test_the_services_bring_every_kind_of_job_to_its_outcome(deployment):
     for service in OURS:
         assert deployment.processes[service].alive()
         assert deployment.processes[service].stop(30) == 0, deployment.processes[service].log
+
+
+def test_the_sites_role_of_postgresql_has_its_database_and_nothing_else(deployment):
+    with psycopg.connect(deployment.environment("web")["DATABASE_URL"], autocommit=True) as ours:
+        ours.execute("CREATE TABLE one (id int)")
+        for statement in (
+            "CREATE DATABASE another",
+            "CREATE ROLE another",
+            "ALTER ROLE offload SUPERUSER",
+            "COPY one FROM PROGRAM 'echo 1'",
+            "COPY one TO '/tmp/one'",
+            "SELECT pg_read_file('postgresql.conf')",
+            "SELECT * FROM pg_authid",
+            "ALTER SYSTEM SET log_statement = 'all'",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                ours.execute(statement)
+    with psycopg.connect(deployment.postgres) as owner:
+        passwords = owner.execute("SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolsuper").fetchall()
+        assert passwords == [(False,)], "the server's owner has no password that would do from outside"
 
 
 def test_the_sites_user_of_valkey_is_refused_what_the_site_does_not_need(deployment):
