@@ -158,7 +158,10 @@ def follow(ids: Iterable[UUID], request: HttpRequest) -> list[Job]:
     if not jobs or jobs[0].hashed is None:
         return []
     users = get_user_model()
-    user = users.from_db(DEFAULT_DB_ALIAS, [users._meta.pk.attname, "password"], [owner, jobs[0].hashed])
+    told = {users._meta.pk.attname: owner, "password": jobs[0].hashed}
+    # Values come in the order of the model's fields, which a site's own model may have the other way round.
+    names = [field.attname for field in users._meta.concrete_fields if field.attname in told]
+    user = users.from_db(DEFAULT_DB_ALIAS, names, [told[name] for name in names])
     return jobs if not named or constant_time_compare(user.get_session_auth_hash(), user_hash) else []
 
 
