@@ -55,6 +55,7 @@ PEOPLE = {
     "jobs/",
     "jobs/new/<slug:name>/",
     "jobs/delete/",
+    "jobs/usage/",
     "media/",
     "social/accounts/",
     "social/connect/<str:network>/",

@@ -29,8 +29,9 @@ NOBODY = 65534
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A folder for all users with a source, a folder for outputs, and somebody's secret."""
-    (tmp_path / "source").write_text("the file")
-    (tmp_path / "secret").write_text("the key")
+    for name, text in (("source", "the file"), ("secret", "the key")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o644)  # for another user, too: only what confines it is to refuse
     (tmp_path / "outputs").mkdir(mode=0o777)
     (tmp_path / "outputs").chmod(0o777)
     return tmp_path
