@@ -220,8 +220,12 @@ def test_a_compiled_look_by_cookie_finds_the_same_and_how_session_and_account_st
     session_key = "s" * 32
 
     def look() -> list[tuple[Job, str | None]]:
-        found = access._FOLLOW.rows(job_ids=scene.ids, owner=owner, visitor=visitor or None, session_key=session_key)
-        return [(job, job.hashed) for job in cast(list[Any], found)]
+        given = {"owner": owner, "visitor": visitor or None, "session_key": session_key}
+        together: list[Any] = access._FOLLOW.rows(job_ids=scene.ids, **given)
+        each: list[Any] = [job for one in scene.ids for job in access._FOLLOW_ONE.rows(job_id=one, **given)]
+        assert sorted(together, key=lambda job: scene.ids.index(job.pk)) == each
+        assert [job.hashed for job in together] == [job.hashed for job in each]
+        return [(job, job.hashed) for job in together]
 
     found = access.find(scene.ids, (owner, visitor))
     assert look() == [(job, None) for job in found]
@@ -240,4 +244,13 @@ def test_every_compiled_statement_is_compared():
         for name, value in vars(module).items()
         if type(value).__module__ == "jobs.core.statements"
     }
-    assert compiled == {"_INSERT", "_START", "_RENEW", "_SUCCEED", "_ATTEMPT_SUCCEEDED", "_FIND", "_FOLLOW"}
+    assert compiled == {
+        "_INSERT",
+        "_START",
+        "_RENEW",
+        "_SUCCEED",
+        "_ATTEMPT_SUCCEEDED",
+        "_FIND",
+        "_FOLLOW",
+        "_FOLLOW_ONE",
+    }
