@@ -7,11 +7,12 @@ from allauth.account.models import EmailAddress
 from allauth.account.signals import email_added, password_reset
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_used
+from allauth.usersessions.internal.flows.sessions import end_other_sessions
 from django.contrib.auth.models import AbstractBaseUser
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from accounts.second_factor import end_other_sessions, forget_guesses
+from accounts.second_factor import forget_guesses
 
 
 @receiver(email_added)

@@ -5,6 +5,7 @@ https://docs.allauth.org/en/latest/mfa/index.html
 
 import ipaddress
 import logging
+from urllib.parse import urlsplit
 
 import qrcode
 from allauth.account.authentication import get_authentication_records
@@ -12,7 +13,6 @@ from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import generate_totp_secret
-from allauth.usersessions.internal.flows import sessions
 from cryptography.fernet import InvalidToken
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
@@ -61,9 +61,9 @@ def are_passkeys_possible(request: HttpRequest) -> bool:
 
     https://www.w3.org/TR/webauthn-3/#rp-id
     """
-    host = request.get_host().rpartition(":")[0] or request.get_host()
+    host = urlsplit(f"//{request.get_host()}").hostname or ""
     try:
-        ipaddress.ip_address(host.strip("[]"))
+        ipaddress.ip_address(host)
     except ValueError:
         return request.is_secure() or host == "localhost" or host.endswith(".localhost")
     return False
@@ -79,11 +79,6 @@ def may_enter_admin(request: HttpRequest) -> bool:
     user = request.user
     is_staff = bool(user.is_active and getattr(user, "is_staff", False))
     return is_staff and (used_in(request) or not options.STAFF_SECOND_FACTOR)
-
-
-def end_other_sessions(request: HttpRequest, user: AbstractBaseUser) -> None:
-    """Sign the account out everywhere else: no session goes on that began without its second factor."""
-    sessions.end_other_sessions(request, user)
 
 
 def forget_guesses(request: HttpRequest, user: AbstractBaseUser) -> None:

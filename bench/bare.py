@@ -27,7 +27,7 @@ class Status(models.Model):  # noqa: DJ008
     title = models.TextField()
     status = models.TextField()
     progress_percent = models.IntegerField()
-    progress_text = models.TextField()
+    progress_said = models.JSONField()
     created_at = models.DateTimeField()
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField()
@@ -73,7 +73,7 @@ def read(request: HttpRequest, row_id: Any) -> JsonResponse:
             "id": row.id,
             "title": row.title,
             "status": row.status,
-            "progress": {"percent": row.progress_percent, "text": row.progress_text},
+            "progress": {"percent": row.progress_percent, "text": row.progress_said},
             "created_at": row.created_at,
             "started_at": row.started_at,
             "finished_at": row.finished_at,

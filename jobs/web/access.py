@@ -107,14 +107,20 @@ def vouch(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _theirs() -> JobQuerySet:
-    return Job.objects.filter(
-        Q(owner=Given("owner", FIELDS["owner_id"])) | Q(visitor=Given("visitor", FIELDS["visitor"])),
-        pk__in=AnyGiven("job_ids", FIELDS["id"]),
-    ).order_by("-created_at", "-pk")
+def _one() -> Q:
+    return Q(pk=Given("job_id", FIELDS["id"]))
 
 
-def _still_theirs() -> JobQuerySet:
+def _many() -> Q:
+    return Q(pk__in=AnyGiven("job_ids", FIELDS["id"]))
+
+
+def _theirs(which: Q) -> JobQuerySet:
+    theirs = Q(owner=Given("owner", FIELDS["owner_id"])) | Q(visitor=Given("visitor", FIELDS["visitor"]))
+    return Job.objects.filter(theirs, which).order_by("-created_at", "-pk")
+
+
+def _still_theirs(which: Q) -> JobQuerySet:
     """The same, each `hashed`: the password of the user as it is kept, "" if no open account is known, and None if the
     session is not there any more.
 
@@ -128,12 +134,14 @@ def _still_theirs() -> JobQuerySet:
         key = Given("session_key", rows._meta.get_field("session_key"))
         session = rows._base_manager.filter(session_key=key, expire_date__gt=Now())
         hashed = Subquery(session.annotate(hashed=hashed).values("hashed"))
-    return _theirs().annotate(hashed=hashed)
+    return _theirs(which).annotate(hashed=hashed)
 
 
 _SHOWN = FIELDS.keys() - set(UNSEEN)
-_FIND = Select(Job, _SHOWN, _theirs)
-_FOLLOW = Select(Job, _SHOWN, _still_theirs, depends_on=lambda: settings.SESSION_ENGINE)
+_FIND = Select(Job, _SHOWN, lambda: _theirs(_many()))
+_FOLLOW = Select(Job, _SHOWN, lambda: _still_theirs(_many()), depends_on=lambda: settings.SESSION_ENGINE)
+# Most pages follow one job. For that PostgreSQL needs two thirds of the time, which pays for the look at the session.
+_FOLLOW_ONE = Select(Job, _SHOWN, lambda: _still_theirs(_one()), depends_on=lambda: settings.SESSION_ENGINE)
 
 
 def find(ids: Iterable[UUID], whose: Who) -> list[Job]:
@@ -154,7 +162,11 @@ def follow(ids: Iterable[UUID], request: HttpRequest) -> list[Job]:
         return []
     named, visitor, user_hash = said.rsplit(".", 2)
     owner = FIELDS["owner_id"].to_python(named) if named else None
-    jobs: list[Any] = _FOLLOW.rows(job_ids=list(ids), owner=owner, visitor=visitor or None, session_key=session_key)
+    given = {"owner": owner, "visitor": visitor or None, "session_key": session_key}
+    wanted = list(ids)
+    jobs: list[Any] = (
+        _FOLLOW_ONE.rows(job_id=wanted[0], **given) if len(wanted) == 1 else _FOLLOW.rows(job_ids=wanted, **given)
+    )
     if not jobs or jobs[0].hashed is None:
         return []
     users = get_user_model()

@@ -294,6 +294,7 @@ def test_an_account_has_so_many_passkeys_and_no_more(owner, confirmed):
     [
         ("127.0.0.1:8000", False, False),
         ("[::1]:8000", False, False),
+        ("[::1]", True, False),
         ("localhost:8000", False, True),
         ("offload.example", False, False),
         ("offload.example", True, True),

@@ -231,8 +231,12 @@ def test_a_compiled_look_by_cookie_finds_the_same_and_how_session_and_account_st
     session_key = "s" * 32
 
     def look() -> list[tuple[Job, str | None]]:
-        found = access._FOLLOW.rows(job_ids=scene.ids, owner=owner, visitor=visitor or None, session_key=session_key)
-        return [(job, job.hashed) for job in cast(list[Any], found)]
+        given = {"owner": owner, "visitor": visitor or None, "session_key": session_key}
+        together: list[Any] = access._FOLLOW.rows(job_ids=scene.ids, **given)
+        each: list[Any] = [job for one in scene.ids for job in access._FOLLOW_ONE.rows(job_id=one, **given)]
+        assert sorted(together, key=lambda job: scene.ids.index(job.pk)) == each
+        assert [job.hashed for job in together] == [job.hashed for job in each]
+        return [(job, job.hashed) for job in together]
 
     found = access.find(scene.ids, (owner, visitor))
     assert look() == [(job, None) for job in found]
@@ -287,4 +291,4 @@ def test_every_compiled_statement_is_compared():
         if isinstance(value, Statement)
     }
     writing = {"_INSERT", "_INSERT_SUBMIT", "_START", "_RENEW", "_SUCCEED", "_ATTEMPT_SUCCEEDED"}
-    assert compiled == writing | {"_FIND", "_FOLLOW", "_EARLIER", "_EXCEPTIONS"}
+    assert compiled == writing | {"_FIND", "_FOLLOW", "_FOLLOW_ONE", "_EARLIER", "_EXCEPTIONS"}
