@@ -86,7 +86,7 @@ class Person:
         self.page.goto("/accounts/login/")
         self.page.get_by_label("Email").fill(email)
         self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.wait_for_url("**/jobs/")
 
     def post(self, path: str, **fields: Any) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def follow_the_mail(page: Page, address: str) -> None:
 def sign_in(page: Page, address: str, password: str) -> None:
     page.get_by_label("Email").fill(address)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/jobs/")
 
 

@@ -92,7 +92,8 @@ def test_a_job_that_waits_for_a_server_at_its_time_limit_leaves_no_thread_and_no
         following = accept("echo", 2)
         wait_until(lambda: open_to(server.port, process) == 0, what="all connections are gone")
         wait_until(lambda: process.num_threads() <= threads, what="all threads are gone")
-        assert (server.served, server.left) == (2, 2)
+        wait_until(lambda: server.left == 2, what="the server has seen them go")
+        assert server.served == 2
         wait_until(lambda: finished(1 + len(following)))
     failed = Job.objects.filter(pk__in=[job.pk for job in jobs])
     assert {(job.status, job.error_code) for job in failed} == {(Status.FAILED, "time_limit")}
