@@ -117,9 +117,10 @@ def test_a_worker_goes_on_with_what_waited_for_its_account(network, client, user
     account = connect(client, network)
     form = {"token": account.credentials["token"], **account_client(account)}
     assert requests.post(f"{network}/oauth/revoke", data=form, timeout=20).ok
-    start_worker("--role", "network")
     for number in range(3):
-        client.post("/jobs/new/social/", {"text": f"Waiting {number}", "accounts": [account.pk]})
+        # Before a worker finds out that the account has to be connected again: forms offer none of those.
+        assert client.post("/jobs/new/social/", {"text": f"Waiting {number}", "accounts": [account.pk]}).status_code == 303
+    start_worker("--role", "network")
     wait_until(lambda: Account.objects.get().needs_reconnect, what="the revocation is noticed")
     posts = Job.objects.filter(kind="social")
     wait_until(lambda: {wait.reason for wait in waits_of(posts.all()).values()} == {"on_hold"}, what="they wait")
