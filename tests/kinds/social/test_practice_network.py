@@ -119,7 +119,8 @@ def test_a_worker_goes_on_with_what_waited_for_its_account(network, client, user
     assert requests.post(f"{network}/oauth/revoke", data=form, timeout=20).ok
     for number in range(3):
         # Before a worker finds out that the account has to be connected again: forms offer none of those.
-        assert client.post("/jobs/new/social/", {"text": f"Waiting {number}", "accounts": [account.pk]}).status_code == 303
+        form_sent = {"text": f"Waiting {number}", "accounts": [account.pk]}
+        assert client.post("/jobs/new/social/", form_sent).status_code == 303
     start_worker("--role", "network")
     wait_until(lambda: Account.objects.get().needs_reconnect, what="the revocation is noticed")
     posts = Job.objects.filter(kind="social")
