@@ -18,7 +18,7 @@ from jobs.sandbox.services import free_port
 from jobs.web.job_status import SLOWEST
 from tests.processes import ROOT, Process, wait_until
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.apart]
 
 MANY = 60
 GUNICORN = [sys.executable, "-m", "gunicorn", "config.asgi"]

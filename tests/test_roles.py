@@ -25,7 +25,11 @@ from jobs.models import Job, Status, Submit
 from tests.conftest import signed_in
 from tests.staff.conftest import make
 
-pytestmark = [pytest.mark.django_db(databases=["default", "sandbox"]), pytest.mark.usefixtures("redis")]
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "sandbox"]),
+    pytest.mark.usefixtures("redis"),
+    pytest.mark.apart,
+]
 
 OWNERS = {
     "jobs/<uuid:job_id>/": "job",

@@ -596,7 +596,7 @@ def _release(job: Job, outcome: Attempt.Outcome, guard: Q = _ANY, **values: Any)
         _lock(job.resource)
         mine = _attempt_of(job, guard)
         # Whoever asks to cancel it waits for this lock, and then finds it pending or cancelled.
-        if any(mine.select_for_update().values_list("cancel_asked_at", flat=True)):
+        if any(mine.order_by("pk").select_for_update().values_list("cancel_asked_at", flat=True)):
             return stop(job, guard)
         reset: dict[str, Any] = {"lease_until": None, "deadline": None, "worker": "", "run_at_reason": ""}
         moved = mine.update(status=Status.PENDING, **{**reset, **_NO_PROGRESS, **values})
@@ -610,7 +610,7 @@ def _release(job: Job, outcome: Attempt.Outcome, guard: Q = _ANY, **values: Any)
 def _leave_line(job_id: UUID, guard: JobQuerySet, **values: Any) -> bool:
     """Take a job that does not run out of its line; the turn goes to the next, if the job had it."""
     with transaction.atomic():
-        job = Job.objects.filter(pk=job_id).first()
+        job = Job.objects.filter(pk=job_id).order_by("pk").first()
         if job is None:
             return False
         _lock(job.resource)
@@ -705,7 +705,7 @@ def _settle_later(job: Job) -> None:
 
 def settle(job_id: UUID) -> None:
     """Let the jobs that wait for a finished one have their turn if it succeeded; cancel them if it did not."""
-    ended = Job.objects.filter(pk=job_id, finished_at__isnull=False).first()
+    ended = Job.objects.filter(pk=job_id, finished_at__isnull=False).order_by("pk").first()
     if ended is None:
         return
     waiting = Job.objects.filter(after=job_id)

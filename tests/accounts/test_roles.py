@@ -17,7 +17,7 @@ from fido2.webauthn import AttestationObject, AttestedCredentialData, Authentica
 from accounts import urls
 from tests.accounts.conftest import PASSWORD, sign_in
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.apart]
 
 TAKEN = "taken@example.org"
 TO_SIGN_IN, TO_CODE, TO_FRESH, ELSEWHERE = "to the sign-in", "to the code", "to a fresh sign-in", "elsewhere"
