@@ -670,8 +670,11 @@ def pass_turn(resource: str) -> None:
 
 @receiver(post_delete, sender=Job)
 def _leave_turn(instance: Job, **_: object) -> None:
-    """A job was deleted (with its owner, say): the line that it was the first of goes on."""
-    if instance.has_turn and instance.resource:
+    """A job was deleted (with its owner, say): the line that it was the first of goes on.
+
+    The first has no turn while it waits for another job, and may have got it since it was read.
+    """
+    if instance.resource and (instance.has_turn or not instance.is_finished):
         _once_committed(pass_turn, instance.resource)
 
 

@@ -491,6 +491,15 @@ def test_a_job_on_the_same_object_does_not_overtake_one_that_waits_for_another(t
     started(later)
 
 
+def test_a_line_goes_on_when_its_first_job_is_deleted_while_it_waits_for_another(
+    two, django_capture_on_commit_callbacks
+):
+    later = accept("r")
+    with django_capture_on_commit_callbacks(execute=True):
+        two[1].delete()
+    started(later)
+
+
 def test_a_job_is_cancelled_with_a_reason_when_the_one_it_waits_for_fails(two, django_capture_on_commit_callbacks):
     first, second = two
     later = accept("r")

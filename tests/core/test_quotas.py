@@ -263,8 +263,12 @@ def test_one_statement_answers_for_a_submit_and_finds_by_indexes_what_counts(use
         cursor.execute(f"{explain} {sql}")
         plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
     used_indexes = set(re.findall(r"\bjob_[a-z_]+\b|Seq Scan on offload_job|SCAN offload_job", plan))
+    # The last minute of the whole site, where PostgreSQL knows no better.
+    known = [{"job_unfinished", "job_list"}, {"job_unfinished", "job_newest"}]
     if looked == "before" and connection.vendor == "postgresql":
         # It takes all jobs for this owner's then, and may as well read one after the other until there are enough.
-        used_indexes = {name for name in used_indexes if not name.startswith("Seq")} or {"job_unfinished", "job_list"}
-    # The last minute of the whole site, where PostgreSQL knows no better.
-    assert used_indexes in ({"job_unfinished", "job_list"}, {"job_unfinished", "job_newest"})
+        known += [
+            {"Seq Scan on offload_job"},
+            *({"Seq Scan on offload_job", name} for name in ("job_unfinished", "job_list")),
+        ]
+    assert used_indexes in known
